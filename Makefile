@@ -1,0 +1,67 @@
+# One command each, the same on a laptop and in CI. `make` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+# What the scripts unpacked or found comes first; Debian's PATH for users lacks the folders of makemap and sendmail.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.dev/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+PYTHON := .venv/bin/python
+JOBS ?= 2
+ARGS ?=
+LOCK := $(PYTHON) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-emit-options --allow-unsafe --strip-extras --no-header
+
+.PHONY: help up down status shell test lint format bench docs lock clean distclean venv
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+venv:
+	@tools/bootstrap
+
+up: venv ## Run AWS, three tiers and all, embedded, as you are: no root, no Docker, no account
+	@tools/mail-programs makemap
+	@$(PYTHON) -m embedded up
+
+down: ## End all that `make up` started
+	@if [[ -x $(PYTHON) ]]; then $(PYTHON) -m embedded down; else echo "Nothing was ever started."; fi
+
+status: venv ## Show what `make up` started
+	@$(PYTHON) -m embedded status
+
+shell: venv ## A shell in which `reconfigure` is a tier's command line (TIER=imap, smtp-in or smtp-out)
+	@$(PYTHON) -m embedded shell $(or $(TIER),imap)
+
+test: venv ## Run every test (ARGS="-k word" narrows, JOBS=4 widens)
+	@tools/mail-programs --install makemap sendmail opendkim miltertest extrausers
+	@$(PYTHON) -m pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+
+lint: venv ## Style, types, and which module may import which
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	lint-imports
+
+format: venv ## Let ruff format the code, and mend what it can
+	$(PYTHON) -m ruff check --fix-only --quiet .
+	$(PYTHON) -m ruff format .
+
+bench: venv ## Measure a pass from 1,000 to 1,000,000 addresses (minutes)
+	@tools/mail-programs makemap
+	@$(PYTHON) -m bench $(ARGS)
+
+docs: venv ## Write the reference pages that come out of the code
+	$(PYTHON) -m reconfigure.settings >docs/reference/settings.md
+
+lock: venv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade moves to the newest versions)
+	$(LOCK) $(ARGS) --output-file requirements.lock pyproject.toml
+	$(LOCK) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean: down ## Forget the embedded state and what tools cached
+	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## That, and the venv and the unpacked tools: everything generated
+	rm -rf .venv .dev *.egg-info

@@ -1,0 +1,172 @@
+"""The operators' commands: thin, each in a module of its own that is imported only when it is called.
+
+A container's health check runs one of these every few seconds, so what a command does not need it must not import:
+no boto3 for what only reads the state folder.
+"""
+
+import importlib
+import os
+import pwd
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+import click
+
+from reconfigure import __version__
+from reconfigure.errors import ConfigurationError, ReconfigureError
+from reconfigure.settings import Settings, load
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+# Command → what --help says of it; its module has the same name and calls the function `command`.
+COMMANDS: Mapping[str, str] = {
+    "run": "The daemon: reconcile on messages, the timer and signals (supervisord runs this).",
+    "once": "Make one pass now, or see what it would do.",
+    "prepare": "Container start: secrets to files, first generation, then the daemons.",
+    "status": "What is live, how the last pass went, what is wrong.",
+    "diff": "What differs between two generations, or between live and source.",
+    "history": "Passes that changed something, were held or failed; and the generations.",
+    "rollback": "Return to an earlier generation.",
+    "approve": "Apply the held generation.",
+    "notify": "Publish a change as the admin app would.",
+    "health": "For the container's health check.",
+    "completion": "Shell completion for bash, zsh and fish.",
+}
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead (the same content)."
+)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def limit_option(default: int, what: str) -> Callable[[Function], Function]:
+    """Return the option that says how much is listed in full."""
+    return click.option(
+        "--limit", type=click.IntRange(min=0), default=default, show_default=True, metavar="N", help=what
+    )
+
+
+class _Commands(click.Group):
+    """Finds commands by name and imports each only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"reconfigure.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()  # a reader who is gone is noticed here, where click ends quietly, and not at exit
+            return answer
+        except ReconfigureError as error:
+            fail(error)
+        except OSError as error:
+            if error.filename is None:
+                raise  # nothing an operator did: a closed pipe is click's to handle, the rest is a defect
+            fail(ReconfigureError(f"{error.filename}: {error.strerror}; look at its owner, its mode and its folder's"))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reconfigure")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file of settings (default: RECONFIGURE_CONFIG, then /etc/reconfigure/reconfigure.yaml).",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
+    """Reconcile this mail tier's live configuration with DynamoDB and Cognito.
+
+    \b
+    Exit codes: 0 good, 1 not good, 2 usage, 3 a dry run found differences, 78 configuration.
+
+    \b
+    Examples:
+      reconfigure status                   what is live, and is it well?
+      reconfigure once --dry-run --diff    what would a pass change?
+      reconfigure diff                     what did the last change do?
+
+    A generation is named by its id, by the beginning or end of it that no other has, or by one of the words active,
+    before and held.
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be rewrapped
+    ctx.obj = config
+
+
+def settings_of(ctx: click.Context, *, secrets_required: bool = False) -> Settings:
+    """Return the settings a command runs with.
+
+    Raises:
+        ConfigurationError: with every mistake in them.
+    """
+    config: Path | None = ctx.obj
+    return load(os.environ, config_path=config, secrets_required=secrets_required)
+
+
+def fail(error: ReconfigureError) -> NoReturn:
+    """Say what went wrong on standard error and end with the error's exit code."""
+    if isinstance(error, ConfigurationError):
+        click.echo("reconfigure: the configuration is wrong; nothing was changed", err=True)
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+    else:
+        click.echo(f"reconfigure: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+def log_to_stderr(settings: Settings, *, least: Level = "info") -> None:
+    """Send the log to standard error, for a command whose result goes to standard output.
+
+    Args:
+        settings: say the format and the level.
+        least: drops what is less urgent even where the settings would have it.
+    """
+    from reconfigure.reporting import logs  # noqa: PLC0415 - here, so that `health` and `status` need not load it
+
+    logs.configure(settings.log_format, max(settings.log_level, least, key=LEVELS.index), stream=sys.stderr)
+
+
+def operator() -> str:
+    """Return who runs this command, for the record: the account, and who became it by sudo."""
+    account = _account(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    return f"{account} (sudo by {behind})" if behind and behind.isprintable() else account
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Return when the operator agrees, by `--yes` or at the terminal.
+
+    Raises:
+        click.UsageError: there is nobody to ask.
+        click.Abort: the operator does not agree.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask at; look first, then say --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    cli(prog_name="reconfigure")
+    sys.exit(0)

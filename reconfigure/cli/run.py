@@ -1,0 +1,38 @@
+"""`reconfigure run`: the daemon."""
+
+import click
+
+from reconfigure.cli import settings_of
+
+
+@click.command("run")
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Reconcile until SIGTERM: on messages, on the timer, on SIGHUP.
+
+    \b
+    SIGTERM   stop between two steps, give messages back, exit 0 (within 10 s)
+    SIGHUP    a full pass now
+
+    \b
+    Example:
+      reconfigure run
+    """  # noqa: D301
+    settings = settings_of(ctx)
+    # logs comes first: it keeps structlog from importing rich, which the daemon has no use for.
+    from reconfigure.reporting import logs  # noqa: I001, PLC0415
+
+    import structlog  # noqa: PLC0415
+
+    from reconfigure import assembly  # noqa: PLC0415
+
+    logs.configure(settings.log_format, settings.log_level)
+    structlog.contextvars.bind_contextvars(tier=settings.tier.value)
+    log = structlog.get_logger()
+    for warning in settings.warnings:
+        log.warning("setting", problem=warning)
+    with assembly.daemon(settings) as loop:
+        loop.install_signals()
+        log.info("started", **settings.shown())
+        loop.run()
+    log.info("stopped")

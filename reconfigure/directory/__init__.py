@@ -1,0 +1,1 @@
+"""What is true: validation, the model, quarantine reasons. Pure: nothing here reads, writes or waits."""

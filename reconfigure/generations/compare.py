@@ -1,0 +1,84 @@
+"""What differs between two worlds: a merge of two sorted sequences of lines, in constant memory.
+
+A line's key is its first tab-separated field, as in the snapshots that generations keep.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from reconfigure.directory.model import Directory
+
+SNAPSHOT_FOLDER = "directory"
+
+
+class Change(NamedTuple):
+    """One key that differs: `old` is None when it was gained, `new` is None when it was lost."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+
+def compare(old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+    """Yield the differences between two sequences of lines, each sorted by key with each key once."""
+    left, right = iter(old), iter(new)
+    a, b = next(left, None), next(right, None)
+    while a is not None or b is not None:
+        if a == b:
+            a, b = next(left, None), next(right, None)
+            continue
+        key_a = a.partition("\t")[0] if a is not None else None
+        key_b = b.partition("\t")[0] if b is not None else None
+        if key_b is None or (key_a is not None and key_a < key_b):
+            yield Change(str(key_a), a, None)
+            a = next(left, None)
+        elif key_a is None or key_b < key_a:
+            yield Change(key_b, None, b)
+            b = next(right, None)
+        else:
+            yield Change(key_a, a, b)
+            a, b = next(left, None), next(right, None)
+
+
+class World:
+    """The three kinds of things that a tier can lose, as sorted lines: of a generation, or of a directory in memory."""
+
+    def __init__(self, *, generation: Path | None = None, directory: Directory | None = None) -> None:
+        self._generation = generation
+        self._directory = directory
+
+    def open(self, kind: str) -> AbstractContextManager[Iterable[str]]:
+        """Open the lines of `addresses`, `users` or `domains`; nothing at all yields no lines."""
+        if self._generation is not None:
+            return _Lines(self._generation / SNAPSHOT_FOLDER / kind)
+        return nullcontext(lines_of(self._directory, kind) if self._directory is not None else ())
+
+
+def lines_of(directory: Directory, kind: str) -> Iterable[str]:
+    """Return the snapshot lines of one kind: `addresses`, `users` or `domains`."""
+    if kind == "addresses":
+        return directory.lines
+    if kind == "users":
+        return directory.user_lines()
+    return directory.domains
+
+
+class _Lines:
+    """A snapshot's lines without their ends; an absent snapshot has none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Iterable[str]:
+        try:
+            self._file = self._path.open(encoding="ascii")
+        except FileNotFoundError:
+            return ()
+        return (line.rstrip("\n") for line in self._file)
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

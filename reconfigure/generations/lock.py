@@ -1,0 +1,63 @@
+"""One pass at a time: the lock on a state folder, and who holds it.
+
+flock(2) through filelock: the kernel drops it with its process, so a killed pass leaves no stale lock.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from reconfigure.errors import LockHeldError
+
+
+@contextmanager
+def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
+    """Hold the state folder's lock.
+
+    Args:
+        state_dir: the folder; made when missing.
+        wait: seconds to wait for another holder; 0 asks once.
+
+    Raises:
+        LockHeldError: it was still held after that time; the message says by whom.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    holder = state_dir / "lock.holder"
+    lock = filelock.FileLock(state_dir / "lock", timeout=wait, poll_interval=0.05)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise LockHeldError(
+            f"{state_dir} is being changed by {_held_by(holder)}; waited {wait:g} s. "
+            "Let it finish, or end that process, and try again"
+        ) from error
+    try:
+        holder.write_text(
+            json.dumps(
+                {
+                    "pid": os.getpid(),
+                    "command": " ".join(sys.argv)[:200],
+                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            ),
+            encoding="utf-8",
+        )
+        yield
+    finally:
+        with suppress(OSError):  # a full or read-only disk must not hide what went wrong inside
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _held_by(holder: Path) -> str:
+    try:
+        said = json.loads(holder.read_text(encoding="utf-8"))
+        return f"pid {said['pid']} ({said['command']}) since {said['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

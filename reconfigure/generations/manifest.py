@@ -1,0 +1,65 @@
+"""What a generation says of itself: `manifest.json`, written last, so a folder with one is whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from reconfigure.errors import GenerationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """One file of a generation as it was when it was built.
+
+    Attributes:
+        sha256: of the whole file, hexadecimal.
+        size: bytes.
+        entries: lines that are not comments, or keys of a compiled map.
+        made_as: mode, owner and map type it was made with; a file is shared with the next generation only if all
+            of this is the same.
+    """
+
+    sha256: str
+    size: int
+    entries: int
+    made_as: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A generation's manifest; `parent` is the generation that was active when it was built."""
+
+    id: str
+    parent: str | None
+    tier: str
+    created: str
+    input_digest: str
+    files: Mapping[str, FileRecord]
+    counts: Mapping[str, int]
+    quarantine: Mapping[str, int]
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the document: indented, keys in order of the fields, the same for the same manifest."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, origin: str) -> "Manifest":
+        """Return the manifest that a document holds.
+
+        Args:
+            text: the document.
+            origin: where it was read, for messages.
+
+        Raises:
+            GenerationError: it is not a manifest.
+        """
+        try:
+            document: dict[str, Any] = json.loads(text)
+            files = {path: FileRecord(**record) for path, record in document.pop("files").items()}
+            return cls(files=files, **document)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise GenerationError(
+                f"{origin} is not a generation's manifest ({error}); remove that generation's folder"
+            ) from error

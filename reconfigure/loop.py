@@ -1,0 +1,347 @@
+"""When passes happen: messages, the timer, signals and retries become passes, one at a time, until SIGTERM.
+
+Everything that can wake the loop is an event in one queue, so the main thread waits in one place and a signal is
+seen at once. Messages are hints: they decide when a pass runs, never what it does.
+"""
+
+import queue
+import random
+import signal
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from reconfigure.errors import InterruptedPassError, SourceError
+from reconfigure.reconcile import Checkpoint, Outcome, PassResult
+from reconfigure.sources.messages import UnreadableMessageError, parse
+from reconfigure.sources.queue import Queue, Received, VisibilityKeeper
+
+log = structlog.get_logger()
+
+UNREADABLE_REMEMBERED = 1000
+SHORTEST_POLL = 1.0  # seconds between two polls that bring nothing
+STOP_SECONDS = 9.0  # SIGTERM to exit; supervisord and ECS allow more, and the promise is ten
+
+
+class Stop(NamedTuple):
+    """Somebody wants this process to end."""
+
+    reason: str
+
+
+class Resync(NamedTuple):
+    """Somebody wants a full pass now."""
+
+
+class Arrived(NamedTuple):
+    """A poll ended with messages, or with none."""
+
+    messages: list[Received]
+
+
+class PollFailed(NamedTuple):
+    """A poll ended with an error."""
+
+    error: SourceError
+
+
+Event = Stop | Resync | Arrived | PollFailed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast the loop may go; all in seconds but the share.
+
+    Attributes:
+        interval: between full passes without a message.
+        jitter: share of the interval by which each is moved at random, so that tasks do not march in step.
+        quiet: a burst of messages is over when none came for this long.
+        quiet_limit: a pass begins this long after the first message of a burst at the latest.
+        retry: first pause after a pass that was not good; doubled for each more, up to the interval.
+    """
+
+    interval: float
+    jitter: float
+    quiet: float
+    quiet_limit: float
+    retry: float
+
+    def timer(self, chance: Callable[[], float] = random.random) -> float:
+        """Return the time to the next full pass."""
+        return self.interval * (1 + self.jitter * (2 * chance() - 1))
+
+    def back_off(self, failures: int, chance: Callable[[], float] = random.random) -> float:
+        """Return the pause after so many failures in a row: exponential, with jitter, never beyond the interval."""
+        longest = min(self.interval, self.retry * 2.0 ** min(failures - 1, 30))
+        return longest * (1 - self.jitter * chance())
+
+
+class Audience(Protocol):
+    """Who hears of passes (see `report.Reporter`)."""
+
+    def begin(self, pass_id: str) -> None:
+        """A pass begins work."""
+
+    def finish(self, result: PassResult, *, next_pass: float) -> None:
+        """A pass ended; the next is due in so many seconds unless something wakes it."""
+
+
+class Reconcile(Protocol):
+    """How the loop has a pass made (see `reconcile.Reconciler.reconcile`)."""
+
+    def __call__(
+        self, trigger: str, *, pass_id: str | None = None, attempts: int | None = None, checkpoint: Checkpoint = ...
+    ) -> PassResult:
+        """Make one pass."""
+
+
+class Loop:
+    """The daemon's main thread.
+
+    Args:
+        reconcile: makes one pass.
+        audience: hears of each.
+        messages: the tier's queue, or None for timer only.
+        pace: how fast.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        reconcile: Reconcile,
+        audience: Audience,
+        *,
+        messages: Queue | None,
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reconcile = reconcile
+        self._audience = audience
+        self._queue = messages
+        self._pace = pace
+        self._clock = clock
+        # SimpleQueue.put may be called from a signal handler, also while this thread is inside get.
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._poller = _Poller(messages, self._events) if messages is not None else None
+        self._stop: Stop | None = None
+        self._stop_by = 0.0
+        self._waiting: list[Received] = []
+        self._unreadable = _Unreadable()
+        self._failures = 0
+        self._poll_failures = 0
+        self._may_poll = True
+        self._poll_at = clock()
+        self._next_pass = clock()
+
+    def install_signals(self) -> None:
+        """Take SIGTERM and SIGINT as stop, SIGHUP as a full pass now; main thread only."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._events.put(Resync()))
+
+    def run(self) -> None:
+        """Make passes until told to stop; then give unfinished messages back and return."""
+        trigger = "start"
+        while self._stop is None:
+            self._pass(trigger)
+            trigger = self._wait()
+        self._leave()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, in slices, so that a stop is seen: for waits between retries inside a pass."""
+        until = time.monotonic() + seconds
+        while self._stop is None and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+    def stop(self, reason: str) -> None:
+        """Ask the loop to end; from any thread or a signal handler."""
+        self._stop = self._stop or Stop(reason)
+        self._stop_by = self._stop_by or time.monotonic() + STOP_SECONDS
+        self._events.put(self._stop)
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        self.stop(signal.Signals(number).name)
+
+    def _checkpoint(self) -> None:
+        if self._stop is not None:
+            raise InterruptedPassError(f"stopped by {self._stop.reason}")
+
+    def _pass(self, trigger: str) -> None:
+        batch, self._waiting = self._waiting, []
+        pass_id = str(uuid.uuid4())
+        self._audience.begin(pass_id)
+        # A dependency that failed the last pass is only probed: one try, no retries.
+        attempts = 1 if self._failures else None
+        try:
+            if self._queue is not None:
+                with VisibilityKeeper(self._queue, batch):
+                    result = self._reconcile(trigger, pass_id=pass_id, attempts=attempts, checkpoint=self._checkpoint)
+            else:
+                result = self._reconcile(trigger, pass_id=pass_id, attempts=attempts, checkpoint=self._checkpoint)
+        except InterruptedPassError:
+            self._waiting = batch + self._waiting
+            return
+        self._settle(result, batch)
+
+    def _settle(self, result: PassResult, batch: list[Received]) -> None:
+        """Decide what a pass's result means for its messages and for the next pass."""
+        if result.outcome.is_good:
+            self._failures = 0
+            pause = self._pace.timer()
+        else:
+            self._failures += 1
+            pause = self._pace.back_off(self._failures)
+        self._next_pass = self._clock() + pause
+        # While a dependency is down nothing is received, so messages wait unharmed and their receive count rests.
+        self._may_poll = result.outcome is not Outcome.FAILED
+        self._audience.finish(result, next_pass=pause)
+        if self._queue is not None and batch:
+            if result.outcome.is_good:
+                self._queue.acknowledge(batch)
+            else:
+                self._queue.delay(batch, pause)
+
+    def _wait(self) -> str:
+        """Wait for what makes the next pass and return its name; at a stop, anything."""
+        burst_began: float | None = None
+        last_came = 0.0
+        while self._stop is None:
+            now = self._clock()
+            due = self._next_pass
+            if burst_began is not None:
+                due = min(last_came + self._pace.quiet, burst_began + self._pace.quiet_limit)
+            if now >= due:
+                return "message" if burst_began is not None else ("retry" if self._failures else "timer")
+            event = self._next_event(due, now)
+            if isinstance(event, Resync):
+                return "signal"
+            # What a poll still brought while a dependency is down waits for the retry, instead of outrunning it.
+            if isinstance(event, Arrived) and self._take(event.messages) and self._may_poll:
+                last_came = self._clock()
+                burst_began = burst_began if burst_began is not None else last_came
+        return "stop"
+
+    def _next_event(self, due: float, now: float) -> Event | None:
+        """Return the next event, or None when it is time to look at the clock again."""
+        if self._poller is not None and self._may_poll:
+            if now >= self._poll_at:
+                self._poller.ask()
+                self._poll_at = now + SHORTEST_POLL  # an endpoint that answers "nothing" at once must not spin us
+            else:
+                due = min(due, self._poll_at)
+        try:
+            event = self._events.get(timeout=max(0.0, due - now))
+        except queue.Empty:
+            return None
+        if isinstance(event, PollFailed):
+            self._poll_failed(event.error)
+        elif isinstance(event, Arrived):
+            self._poll_went_well()
+            if event.messages:
+                self._poll_at = self._clock()
+        return event
+
+    def _poll_failed(self, error: SourceError) -> None:
+        self._poll_failures += 1
+        pause = self._pace.back_off(self._poll_failures)
+        self._poll_at = self._clock() + pause
+        if self._poll_failures == 1:
+            log.warning("queue_receive_failed", error=str(error), retry_in=round(pause, 1), meanwhile="timer only")
+
+    def _poll_went_well(self) -> None:
+        if self._poll_failures:
+            log.info("queue_receive_recovered", failures=self._poll_failures)
+        self._poll_failures = 0
+
+    def _take(self, messages: list[Received]) -> bool:
+        """Keep the messages that say something, and tell whether there was one."""
+        readable = []
+        for message in messages:
+            try:
+                hint = parse(message.body)
+            except UnreadableMessageError as error:
+                # Not acknowledged: the redrive policy moves it to the dead-letter queue, where it can be looked at.
+                if self._unreadable.is_new(message.id):
+                    log.warning(
+                        "message_unreadable", message_id=message.id, error=str(error), seen=self._unreadable.seen
+                    )
+                continue
+            log.debug("message_received", message_id=message.id, change=hint.event, addresses=len(hint.addresses))
+            readable.append(message)
+        self._waiting += readable
+        return bool(readable)
+
+    def _leave(self) -> None:
+        """Give back every message that no pass finished, those of a poll under way included."""
+        if self._queue is None or self._poller is None:
+            return
+        self._poller.close(max(0.0, self._stop_by - time.monotonic()))
+        while True:
+            try:
+                event = self._events.get_nowait()
+            except queue.Empty:
+                break
+            if isinstance(event, Arrived):
+                self._waiting += event.messages
+        if self._waiting:
+            kept = self._queue.give_back(self._waiting)
+            log.info("messages_given_back", messages=len(self._waiting) - len(kept))
+
+
+class _Poller:
+    """Long polls in a thread of its own, one at a time and only when asked."""
+
+    def __init__(self, source: Queue, events: "queue.SimpleQueue[Event]") -> None:
+        self._queue = source
+        self._events = events
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._busy = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="queue-poller", daemon=True)
+        self._thread.start()
+
+    def ask(self) -> None:
+        """Begin a poll unless one is under way; its end is an event."""
+        if not self._busy.is_set():
+            self._busy.set()
+            self._asked.put(True)
+
+    def close(self, timeout: float) -> None:
+        """Begin no more polls, and wait for the one under way."""
+        self._closed = True
+        self._asked.put(False)
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while self._asked.get() and not self._closed:
+            try:
+                event: Event = Arrived(self._queue.receive())
+            except SourceError as error:
+                event = PollFailed(error)
+            self._busy.clear()
+            self._events.put(event)
+
+
+class _Unreadable:
+    """Which unreadable messages were logged: each once, though it comes again until it is a dead letter."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def is_new(self, message_id: str) -> bool:
+        """Count a message and tell whether it was not seen before."""
+        if message_id in self._ids:
+            return False
+        self.seen += 1
+        self._ids[message_id] = None
+        if len(self._ids) > UNREADABLE_REMEMBERED:
+            self._ids.popitem(last=False)
+        return True

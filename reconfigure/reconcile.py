@@ -1,0 +1,351 @@
+"""One pass, in order: observe, directory, render, generation, guard, activate, reload. The only file that knows it.
+
+A pass makes the live configuration what the sources of truth say, whatever woke it. When it happens, and what
+follows from its result for messages and timers, is the loop's business; who hears of it is `report`'s.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from reconfigure import homes
+from reconfigure.daemons import Reloader, ReloadOutcome
+from reconfigure.directory.assemble import assemble
+from reconfigure.directory.model import Directory, Quarantine
+from reconfigure.errors import GenerationError, InterruptedPassError, ReconfigureError
+from reconfigure.generations.build import Builder, counts_of
+from reconfigure.generations.compare import World
+from reconfigure.generations.guard import Limits, Verdict, judge
+from reconfigure.generations.lock import exclusive
+from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.store import GenerationStore, Held
+from reconfigure.phases import Phases
+from reconfigure.rendering import Renderer
+from reconfigure.settings import Settings
+from reconfigure.sources import addresses, users
+from reconfigure.sources.aws import Clients
+from reconfigure.tiers import Reload, TierManifest
+
+# Part of the input digest: raise it when the same input must be built anew, because this program builds it otherwise.
+BUILD_FORMAT = 1
+
+Checkpoint = Callable[[], None]
+
+
+class Outcome(StrEnum):
+    """What a pass came to."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    HELD = "held"
+    DEGRADED = "degraded"  # the generation is live, but a daemon could not be told or a home not made
+    FAILED = "failed"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether live state equals desired state, all of it."""
+        return self in {Outcome.UNCHANGED, Outcome.CHANGED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassResult:
+    """What a pass did and found. `directory` facts are None when the sources could not be read."""
+
+    id: str
+    trigger: str
+    outcome: Outcome
+    started: datetime
+    seconds: float
+    phases: Mapping[str, float]
+    active: Manifest | None = None
+    held: Held | None = None
+    counts: Mapping[str, int] | None = None
+    quarantine: Quarantine | None = None
+    changes: Mapping[str, int] = field(default_factory=dict)
+    reloads: tuple[ReloadOutcome, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Return why the pass is not good, in one line; empty when it is."""
+        if self.outcome is Outcome.HELD and self.held is not None:
+            return f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}"
+        return "; ".join(self.problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciler:
+    """Everything a pass needs, made once for the process (see `assembly`)."""
+
+    settings: Settings
+    clients: Clients
+    tier: TierManifest
+    store: GenerationStore
+    renderer: Renderer
+    builder: Builder
+    reloader: Reloader
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def reconcile(
+        self,
+        trigger: str,
+        *,
+        pass_id: str | None = None,
+        attempts: int | None = None,
+        checkpoint: Checkpoint = lambda: None,
+        on_phase: Callable[[str], None] = lambda _: None,
+    ) -> PassResult:
+        """Make what is live what the sources say, and return what was done. Failures are results, not exceptions.
+
+        Args:
+            trigger: what woke the pass, for people: `message`, `timer`, `signal`, `operator`, `start`.
+            pass_id: UUID of the pass; made here when None.
+            attempts: tries for each read; None takes the setting.
+            checkpoint: called between steps; raises InterruptedPassError to end the pass there.
+            on_phase: told the name of each phase as it begins.
+
+        Raises:
+            InterruptedPassError: the checkpoint asked to stop; whatever was active still is.
+        """
+        run = _Run(self, trigger, pass_id or str(uuid.uuid4()), checkpoint, on_phase)
+        try:
+            with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
+                return run.whole(attempts or self.settings.read_attempts)
+        except InterruptedPassError:
+            raise
+        except ReconfigureError as error:
+            return run.failed(str(error))
+        except OSError as error:
+            return run.failed(f"the state folder {self.settings.state_dir} cannot be used: {error}; free or mount it")
+
+    def observe(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Directory:
+        """Read everything and return the directory it makes.
+
+        Raises:
+            SourceError: something could not be read completely.
+        """
+        settings = self.settings
+        with phases("read users"):
+            found = None
+            if settings.cognito_pool_id is not None:
+                found = users.read(
+                    self.clients.cognito, settings.cognito_pool_id, attempts=attempts, checkpoint=checkpoint
+                )
+        with phases("validate"):
+            pages = addresses.scan(
+                self.clients.dynamodb, settings.addresses_table, attempts=attempts, checkpoint=checkpoint
+            )
+            return assemble(
+                phases.over("read", pages),
+                found,
+                high_uids=settings.high_uids,
+                listed=settings.quarantine_listed,
+                checkpoint=checkpoint,
+            )
+
+    def input_digest(self, directory: Directory) -> str:
+        """Return the digest of all that decides what a generation holds."""
+        parts = f"{BUILD_FORMAT}\n{self.tier.tier}\n{self.renderer.digest()}\n{directory.digest()}\n"
+        return hashlib.sha256(parts.encode("ascii")).hexdigest()
+
+    def approve(self, generation: str | None = None) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
+        """Apply the held generation, once, and tell the daemons.
+
+        Raises:
+            GenerationError: nothing is held, or another generation than the one named.
+            LockHeldError: a pass is running and did not end in time.
+        """
+        with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
+            held = self.store.held()
+            if held is None:
+                raise GenerationError("nothing is held, so there is nothing to approve; see 'reconfigure status'")
+            if generation is not None and generation != held.id:
+                raise GenerationError(
+                    f"{generation} is not held; held is {held.id}. Look at 'reconfigure diff {held.id}'"
+                )
+            self.store.activate(held.id)
+            self.store.release()
+            return self._serve(held.id)
+
+    def rollback(self, generation: str | None = None, *, by: str) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
+        """Return to a generation (default: the one before) and hold the one that was left.
+
+        The source still says what was left, so the next pass would bring it back at once. It is held instead, until
+        the source says something else or an operator approves it.
+
+        Raises:
+            GenerationError: there is no such generation, or it was damaged.
+            LockHeldError: a pass is running and did not end in time.
+        """
+        with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
+            active, before = self.store.active(), self.store.before()
+            if generation is None and before is None:
+                raise GenerationError("there is no generation before the active one; see 'reconfigure history'")
+            target = self.store.load(generation) if generation is not None else before
+            if target is None or active is None or target.id == active.id:
+                raise GenerationError(f"{generation} is active already; see 'reconfigure history' for others")
+            self.store.hold(
+                Held(
+                    id=active.id,
+                    reasons=(f"rolled back to {target.id} by {by}",),
+                    lost={},
+                    since=self._stamp(),
+                    input_digest=active.input_digest,
+                )
+            )
+            self.store.activate(target.id)
+            return self._serve(target.id)
+
+    def desired_reloads(self, active: Manifest) -> dict[Reload, str]:
+        """Return each reload of the tier with the digest of the live files that need it."""
+        return {
+            reload: hashlib.sha256(
+                "".join(f"{path} {active.files[path].sha256}\n" for path in paths if path in active.files).encode()
+            ).hexdigest()
+            for reload, paths in self.tier.reloads.items()
+        }
+
+    def _serve(self, generation: str) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
+        manifest = self.store.load(generation)
+        return manifest, self.reloader.apply(self.desired_reloads(manifest))
+
+    def _stamp(self) -> str:
+        return self.now().isoformat(timespec="milliseconds")
+
+
+class _Run:
+    """One run through the steps; what it learned so far is what a failure can still report."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        trigger: str,
+        pass_id: str,
+        checkpoint: Checkpoint,
+        on_phase: Callable[[str], None],
+    ) -> None:
+        self._of = reconciler
+        self._trigger = trigger
+        self._id = pass_id
+        self._checkpoint = checkpoint
+        self._phases = Phases(on_phase)
+        self._started = reconciler.now()
+        self._directory: Directory | None = None
+
+    def whole(self, attempts: int) -> PassResult:
+        """Run every step; the lock is held."""
+        store = self._of.store
+        store.prepare()
+        directory = self._directory = self._of.observe(self._phases, attempts=attempts, checkpoint=self._checkpoint)
+        with self._phases("digest"):
+            digest = self._of.input_digest(directory)
+            active = store.active()
+        if active is not None and active.input_digest == digest and store.is_intact(active):
+            store.release()  # the source says again what is live, so whatever was held is out of date
+            return self._settle(active, Outcome.UNCHANGED, {})
+        held = store.held()
+        if held is not None and held.input_digest == digest:
+            return self._result(Outcome.HELD, active=active, held=held)
+        candidate = self._of.builder.build(
+            directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
+        )
+        return self._guard(candidate, active, directory)
+
+    def _guard(self, candidate: Manifest, active: Manifest | None, directory: Directory) -> PassResult:
+        store, settings = self._of.store, self._of.settings
+        with self._phases("guard"):
+            world = World(generation=store.path(active.id)) if active is not None else None
+            limits = Limits(settings.guard_share, settings.guard_minimum)
+            verdict = judge(directory, world, limits=limits)
+        self._checkpoint()
+        if verdict.reasons:
+            held = Held(
+                id=candidate.id,
+                reasons=verdict.reasons,
+                lost=verdict.lost,
+                since=self._of.now().isoformat(timespec="milliseconds"),
+                input_digest=candidate.input_digest,
+            )
+            store.hold(held)
+            self._prune()
+            return self._result(Outcome.HELD, active=active, held=held, changes=_changes(verdict))
+        with self._phases("activate"):
+            problems = self._make_homes(directory)
+            store.activate(candidate.id)
+            store.release()
+        return self._settle(candidate, Outcome.CHANGED, _changes(verdict), problems)
+
+    def _settle(
+        self, active: Manifest, outcome: Outcome, changes: Mapping[str, int], problems: list[str] | None = None
+    ) -> PassResult:
+        """Bring everything beside the files to what the active generation wants: homes, daemons, old generations."""
+        if problems is None and self._directory is not None:
+            problems = self._make_homes(self._directory)
+        with self._phases("reload"):
+            reloads = self._of.reloader.apply(self._of.desired_reloads(active))
+        self._prune()
+        failed = [f"{told.program} ({told.how}): {told.detail}" for told in reloads if told.result == "failed"]
+        wrong = (*(problems or ()), *failed)
+        return self._result(
+            Outcome.DEGRADED if wrong else outcome,
+            active=active,
+            held=None,
+            changes=changes,
+            reloads=reloads,
+            problems=wrong,
+        )
+
+    def _make_homes(self, directory: Directory) -> list[str]:
+        if not self._of.tier.homes:
+            return []
+        return homes.make_missing(self._of.settings.homes_dir, directory.users)
+
+    def _prune(self) -> None:
+        settings = self._of.settings
+        with self._phases("prune"):
+            self._of.store.prune(keep=settings.keep_generations, days=settings.keep_days, now=self._of.now())
+
+    def failed(self, reason: str) -> PassResult:
+        """Return the result of a pass that did not get through."""
+        try:
+            active, held = self._of.store.active(), self._of.store.held()
+        except (ReconfigureError, OSError):
+            active = held = None  # the reason above says more than this would
+        return self._result(Outcome.FAILED, active=active, held=held, problems=(reason,))
+
+    def _result(
+        self,
+        outcome: Outcome,
+        *,
+        active: Manifest | None,
+        held: Held | None,
+        changes: Mapping[str, int] | None = None,
+        reloads: tuple[ReloadOutcome, ...] = (),
+        problems: tuple[str, ...] = (),
+    ) -> PassResult:
+        phases = self._phases.seconds()
+        return PassResult(
+            id=self._id,
+            trigger=self._trigger,
+            outcome=outcome,
+            started=self._started,
+            seconds=round(self._phases.elapsed(), 3),
+            phases=phases,
+            active=active,
+            held=held,
+            counts=counts_of(self._directory) if self._directory is not None else None,
+            quarantine=self._directory.quarantine if self._directory is not None else None,
+            changes=changes or {},
+            reloads=reloads,
+            problems=problems,
+        )
+
+
+def _changes(verdict: Verdict) -> dict[str, int]:
+    """Return how much of each kind came and went, without the zeros: {"addresses gained": 1}."""
+    counted = {f"{kind} gained": number for kind, number in verdict.gained.items()}
+    counted |= {f"{kind} lost": number for kind, number in verdict.lost.items()}
+    return {what: number for what, number in counted.items() if number}

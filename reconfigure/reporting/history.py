@@ -1,0 +1,122 @@
+"""The history: one JSON line for each pass that changed something, was held or failed, appended to `history.jsonl`.
+
+Kept so that it can be trusted after a crash or a full disk: a line is written by one call, a torn one spoils neither
+the next nor the reading, and at its limit the file becomes `history.jsonl.1`, in the place of the one before.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reconfigure.errors import ReconfigureError
+from reconfigure.reporting.documents import encode, sync_folder
+
+HISTORY_NAME = "history.jsonl"
+
+_BLOCK = 64 * 1024
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+
+
+def append(path: Path, record: Mapping[str, Any], *, limit_bytes: int) -> None:
+    """Append a record durably; a file that would exceed `limit_bytes` is set aside first.
+
+    Raises:
+        ReconfigureError: the line could not be written whole. Lines before it are intact.
+    """
+    line = json.dumps(encode(record)).encode("ascii") + b"\n"
+    try:
+        _rotate(path, len(line), limit_bytes)
+        handle = os.open(path, _FLAGS, 0o644)
+        try:
+            # What a crash or a full disk left unfinished stays a line of its own, which readers skip.
+            data = b"\n" + line if _torn(handle) else line
+            written = os.write(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if written < len(data):
+            raise ReconfigureError(
+                f"could not append to {path}: only {written} of {len(data)} bytes fitted. Free some space."
+            )
+    except OSError as error:
+        raise ReconfigureError(
+            f"could not append to {path}: {error.strerror or error}. Check the space and the rights of its folder."
+        ) from error
+
+
+def read(path: Path, *, limit: int) -> list[dict[str, Any]]:
+    """Return the newest records, at most `limit`, newest first; unreadable lines are skipped.
+
+    Reads from the end, so that the cost grows with `limit` and not with the file.
+
+    Raises:
+        ReconfigureError: a file exists and cannot be read.
+    """
+    try:
+        with ExitStack() as opened:
+            return list(islice(_records(_streams(path, opened)), limit))
+    except OSError as error:
+        raise ReconfigureError(f"could not read {path}: {error.strerror or error}.") from error
+
+
+def _streams(path: Path, opened: ExitStack) -> Iterator[BinaryIO]:
+    seen = set()
+    for name in (path, _aside(path)):
+        with suppress(FileNotFoundError):
+            stream = opened.enter_context(name.open("rb"))
+            # Rotated in between, the second name leads to the file that has just been read.
+            if (inode := os.fstat(stream.fileno()).st_ino) not in seen:
+                seen.add(inode)
+                yield stream
+
+
+def _records(streams: Iterator[BinaryIO]) -> Iterator[dict[str, Any]]:
+    for stream in streams:
+        for line in _lines_backwards(stream):
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # torn, which is what this format is made to survive
+            if isinstance(record, dict):
+                yield record
+
+
+def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:
+    end = stream.seek(0, os.SEEK_END)
+    tail: list[bytes] = []  # pieces of the line that is not complete yet, last piece first
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        stream.seek(start)
+        first, *lines = stream.read(end - start).split(b"\n")
+        if lines:
+            tail.append(lines.pop())
+            yield b"".join(reversed(tail))
+            yield from reversed(lines)
+            tail = []
+        tail.append(first)
+        end = start
+    yield b"".join(reversed(tail))
+
+
+def _torn(handle: int) -> bool:
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+
+
+def _rotate(path: Path, coming: int, limit: int) -> None:
+    # One rename: a crash before it or after it leaves every line where a reader looks for it.
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return
+    if size and size + coming > limit:
+        path.replace(_aside(path))
+        sync_folder(path.parent)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")

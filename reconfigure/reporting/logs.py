@@ -1,0 +1,149 @@
+"""The log: one JSON object a line on stdout, or readable lines on a terminal, with secrets masked on the way out.
+
+Import this module before any other that imports structlog: structlog imports rich for prettier tracebacks whenever it
+is installed, which costs the daemon 5 MB of memory for something it never prints. Context (tier, pass, generation) is
+bound with `structlog.contextvars` by those who know it. The log of other libraries goes the same way, from WARNING up.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO, cast
+
+from reconfigure.reporting.masking import mask_event
+
+_RICH = sys.modules.get("rich")
+if _RICH is None:
+    # None makes `import rich` fail (the import system's documented meaning), so structlog goes without it. Undone
+    # below: the operators' commands import rich themselves.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+finally:
+    if _RICH is None:
+        del sys.modules["rich"]
+
+Format = Literal["auto", "json", "text"]
+_Event = MutableMapping[str, Any]
+
+
+def configure(format: Format, level: str, *, stream: TextIO | None = None) -> None:  # noqa: A002 - the setting's name
+    """Send all logging of this process to one stream. May be called again; the last call counts.
+
+    Args:
+        format: "json", "text", or "auto" for text on a terminal and JSON elsewhere.
+        level: "debug", "info", "warning" or "error": what is less urgent is dropped.
+        stream: stdout unless given. Commands that print a result to stdout log to stderr.
+    """
+    output = _Output(stream or cast("TextIO | None", sys.stdout))  # None: started with a closed stdout
+    text = format == "text" or (format == "auto" and output.is_terminal())
+    colors = output.is_terminal() and not os.environ.get("NO_COLOR")  # https://no-color.org
+    console = structlog.dev.ConsoleRenderer(
+        colors=colors, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            _masked,
+            _stamped,
+            *([_printable, console] if text else [structlog.processors.JSONRenderer()]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: output,
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _ThroughStructlog)]:
+        root.removeHandler(handler)
+    root.addHandler(_ThroughStructlog(logging.WARNING))
+
+
+class _Output:
+    """Writes finished lines, also when nobody reads them any more."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._lost = False
+
+    def is_terminal(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, line: str) -> None:
+        with self._lock:
+            if self._stream is None:
+                return
+            try:
+                _put(self._stream, line + "\n")
+                self._lost = False
+            except BrokenPipeError:
+                _detach(self._stream)
+            except (OSError, ValueError) as error:  # disk full, stream closed: worth one line, not a pass
+                if not self._lost:
+                    self._lost = True
+                    _last_resort(f"reconfigure: log lines are lost: {error}\n")
+
+    debug = info = warning = error = critical = exception = msg = write
+
+
+def _put(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:  # a terminal that knows ASCII only
+        stream.write(text.encode("ascii", "backslashreplace").decode())
+    stream.flush()
+
+
+def _detach(stream: TextIO) -> None:
+    """Point the stream at nothing, as the Python documentation of signal.SIGPIPE advises: the reader is gone."""
+    _last_resort("reconfigure: whoever read the log is gone; log lines are dropped from now on\n")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, stream.fileno())
+    finally:
+        os.close(nothing)
+
+
+class _ThroughStructlog(logging.Handler):
+    """Passes the records of other libraries on, as event "library_message"."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        say = log.error if record.levelno >= logging.ERROR else log.warning
+        try:
+            say("library_message", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001 - what logging.Handler asks of emit: a bad record is the library's mistake
+            self.handleError(record)
+
+
+def _stamped(_logger: object, _method: str, event: _Event) -> _Event:
+    """Put time, level and event first."""
+    first = {"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    return first | {"level": event.pop("level"), "event": event.pop("event")} | dict(event)
+
+
+def _masked(_logger: object, _method: str, event: _Event) -> _Event:
+    return mask_event(event)
+
+
+def _printable(_logger: object, _method: str, event: _Event) -> _Event:
+    """Escape what could move the cursor or forge a line, since values may come from a hostile table."""
+    return {key: _escaped(key, value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(key: str, text: str) -> str:
+    kept = "\n" if key == "exception" else ""
+    return "".join(
+        char if char.isprintable() or char in kept else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def _last_resort(text: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):  # no stderr either: there is nobody left to tell
+        sys.stderr.write(text)

@@ -1,0 +1,372 @@
+"""Every setting, once: its field, environment name, default, kind, meaning and where it is required.
+
+Reading (`load`), masking (`Settings.shown`) and the reference page all walk `SPECS`, which is taken from the fields
+below, so a new setting is one field here. Nothing here reads the environment or a file.
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from reconfigure.settings import parse
+from reconfigure.settings.parse import Kind, Secret, number, whole
+
+
+class Tier(StrEnum):
+    """A mail tier: what the container that this runs in does."""
+
+    IMAP = "imap"
+    SMTP_IN = "smtp-in"
+    SMTP_OUT = "smtp-out"
+
+
+EVERY_TIER = frozenset(Tier)
+WITH_ACCOUNTS = frozenset({Tier.IMAP, Tier.SMTP_OUT})
+SENDING = frozenset({Tier.SMTP_OUT})
+
+
+class About(NamedTuple):
+    """What is known of a setting besides its name, type and default.
+
+    Attributes:
+        meaning: a sentence for the reference.
+        kind: how its text is read and shown.
+        env: environment name; RECONFIGURE_<FIELD> when not given.
+        also: environment names read when that one is unset.
+        contract: whether task definitions rely on it; the others are the finer settings.
+        required_on: tiers that do not start without it.
+        secret_on: tiers that need it where secrets are written to files.
+        lenient: whether a wrong value is left out with a warning, where all others are mistakes.
+        default: the default in words, where it is derived.
+    """
+
+    meaning: str
+    kind: Kind
+    env: str = ""
+    also: tuple[str, ...] = ()
+    contract: bool = False
+    required_on: frozenset[Tier] = frozenset()
+    secret_on: frozenset[Tier] = frozenset()
+    lenient: bool = False
+    default: str = ""
+
+
+def _fine(meaning: str, kind: Kind, default: str = "") -> Mapping[str, About]:
+    return {"about": About(meaning, kind, default=default)}
+
+
+def _contract(env: str, meaning: str, kind: Kind, **more: Any) -> Mapping[str, About]:
+    return {"about": About(meaning, kind, env, contract=True, **more)}
+
+
+def _templates_dir() -> Path:
+    beside = Path(__file__).resolve().parents[2] / "templates"
+    return beside if beside.is_dir() else Path("/usr/share/reconfigure/templates")
+
+
+_TABLE = parse.matching(
+    r"[A-Za-z0-9_.-]{3,255}|arn:[\w-]+:dynamodb:[\w-]+:\d{12}:table/[A-Za-z0-9_.-]{3,255}",
+    "the name or ARN of a DynamoDB table",
+)
+_QUEUE = parse.url(
+    "the queue's URL as GetQueueUrl answers it, not its name or ARN", path=r"(/[\w.-]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?"
+)
+_CERTIFICATES = parse.pem("CERTIFICATE", "certificates in PEM, line ends kept")
+_PRIVATE_KEY = parse.pem("PRIVATE KEY", "a private key in PEM, line ends kept")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Settings:
+    """Everything that can be set, valid and complete; `load` makes one.
+
+    Durations are seconds unless the name says otherwise. `warnings` holds what the daemon says once at start.
+    """
+
+    tier: Tier = field(metadata=_contract("TIER", "The tier to serve.", parse.one_of(Tier), required_on=EVERY_TIER))
+    cert_domain: str = field(
+        metadata=_contract(
+            "CERT_DOMAIN",
+            "Control domain: TLS names, and the default of `IMAP_INTERNAL_HOST`.",
+            parse.host_name(longest=253 - len("imap.")),
+            required_on=EVERY_TIER,
+        )
+    )
+    aws_region: str = field(
+        metadata=_contract(
+            "AWS_REGION",
+            "AWS region; `AWS_DEFAULT_REGION` is read when it is unset.",
+            parse.matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a region such as us-east-1"),
+            also=("AWS_DEFAULT_REGION",),
+            required_on=EVERY_TIER,
+        )
+    )
+    aws_endpoint_url: str | None = field(
+        default=None,
+        metadata=_contract(
+            "AWS_ENDPOINT_URL",
+            "Where AWS is reached, when not at AWS itself.",
+            parse.url("an http or https URL without credentials"),
+        ),
+    )
+    addresses_table: str = field(
+        default="cabal-addresses", metadata=_contract("ADDRESSES_TABLE", "DynamoDB table of addresses.", _TABLE)
+    )
+    cognito_pool_id: str | None = field(
+        default=None,
+        metadata=_contract(
+            "COGNITO_POOL_ID",
+            "User pool. Unset on smtp-in: users are taken as present.",
+            parse.matching(r"[\w-]+_[0-9A-Za-z]+", "a user pool's id such as us-east-1_AbCdEfGhI", longest=55),
+            required_on=WITH_ACCOUNTS,
+        ),
+    )
+    cognito_client_id: str | None = field(
+        default=None,
+        metadata=_contract(
+            "COGNITO_CLIENT_ID",
+            "The user pool's app client.",
+            parse.matching(r"[\w+]+", "an app client's id", longest=128),
+            required_on=WITH_ACCOUNTS,
+        ),
+    )
+    sqs_queue_url: str | None = field(
+        default=None, metadata=_contract("SQS_QUEUE_URL", "This tier's queue of changes. Unset: timer only.", _QUEUE)
+    )
+    sqs_dlq_url: str | None = field(
+        default=None,
+        metadata=_contract(
+            "SQS_DLQ_URL", "Its dead-letter queue. Unset: looked up from the queue's redrive policy.", _QUEUE
+        ),
+    )
+    interval: float = field(
+        default=900.0,
+        metadata=_contract(
+            "RECONFIGURE_INTERVAL", "Time between full passes without a message.", number(1, 86_400, "seconds")
+        ),
+    )
+    imap_internal_host: str = field(
+        default="",
+        metadata=_contract(
+            "IMAP_INTERNAL_HOST",
+            "Where the smtp tiers relay hosted mail.",
+            parse.host_name(numeric=True),
+            default="`imap.` and `CERT_DOMAIN`",
+        ),
+    )
+    healthcheck_ping_url: str | None = field(
+        default=None,
+        metadata=_contract(
+            "HEALTHCHECK_PING_URL",
+            "Ping URL of the tier's check. Not an http or https URL: no pings, and a warning.",
+            parse.url("the check's ping URL", private=True),
+            lenient=True,
+        ),
+    )
+    healthcheck_ping_param: str | None = field(
+        default=None,
+        metadata=_contract(
+            "HEALTHCHECK_PING_PARAM",
+            "SSM parameter that holds the ping URL, re-read while running; wins over `HEALTHCHECK_PING_URL`.",
+            parse.matching(r"[A-Za-z0-9_.:/-]+", "the name or ARN of an SSM parameter", longest=2048),
+        ),
+    )
+    fleet_table: str | None = field(
+        default=None,
+        metadata=_contract("FLEET_TABLE", "DynamoDB table of fleet rows and the change log. Unset: off.", _TABLE),
+    )
+    state_dir: Path = field(
+        default=Path("/var/lib/reconfigure"),
+        metadata=_contract(
+            "RECONFIGURE_STATE_DIR", "Generations, status and history.", parse.absolute_path("a folder")
+        ),
+    )
+    tls_ca_bundle: Secret | None = field(
+        default=None,
+        metadata=_contract(
+            "TLS_CA_BUNDLE", "Certificates of the authorities to trust.", _CERTIFICATES, secret_on=EVERY_TIER
+        ),
+    )
+    tls_cert: Secret | None = field(
+        default=None,
+        metadata=_contract("TLS_CERT", "The tier's certificate and its chain.", _CERTIFICATES, secret_on=EVERY_TIER),
+    )
+    tls_key: Secret | None = field(
+        default=None,
+        metadata=_contract("TLS_KEY", "The certificate's private key.", _PRIVATE_KEY, secret_on=EVERY_TIER),
+    )
+    dkim_private_key: Secret | None = field(
+        default=None,
+        metadata=_contract(
+            "DKIM_PRIVATE_KEY", "Key that mail from hosted domains is signed with.", _PRIVATE_KEY, secret_on=SENDING
+        ),
+    )
+    master_password: Secret | None = field(
+        default=None,
+        metadata=_contract(
+            "MASTER_PASSWORD", "Password of the IMAP master user. Unset: there is none.", parse.PASSWORD
+        ),
+    )
+    preflight: bool = field(
+        default=False,
+        metadata=_contract(
+            "PREFLIGHT", "Do everything up to the first activated generation, then exit 0 or say why not.", parse.SWITCH
+        ),
+    )
+
+    templates_dir: Path = field(
+        default_factory=_templates_dir,
+        metadata=_fine(
+            "Templates and manifests of the tiers.",
+            parse.absolute_path("a folder"),
+            "`templates` beside the package, else `/usr/share/reconfigure/templates`",
+        ),
+    )
+    secrets_dir: Path = field(
+        default=Path("/run/reconfigure/secrets"),
+        metadata=_fine("Where secrets are written at container start.", parse.absolute_path("a folder")),
+    )
+    homes_dir: Path = field(
+        default=Path("/home"), metadata=_fine("Where users' homes lie.", parse.absolute_path("a folder"))
+    )
+    interval_jitter: float = field(
+        default=0.1,
+        metadata=_fine(
+            "Share of the interval by which it varies at random, so that tasks do not read in step.", number(0, 1)
+        ),
+    )
+    quiet_seconds: float = field(
+        default=0.15,
+        metadata=_fine("A burst of messages becomes one pass once none came for this long.", number(0, 60, "seconds")),
+    )
+    quiet_limit: float = field(
+        default=2.0,
+        metadata=_fine(
+            "A burst waits no longer than this; at least `RECONFIGURE_QUIET_SECONDS`.", number(0, 300, "seconds")
+        ),
+    )
+    poll_seconds: int = field(
+        default=5, metadata=_fine("How long one request to the queue waits for a message.", whole(1, 20, "seconds"))
+    )
+    retry_seconds: float = field(
+        default=10.0,
+        metadata=_fine("First wait after a failed pass; it doubles up to the interval.", number(0.1, 3600, "seconds")),
+    )
+    high_uids: bool = field(default=False, metadata=_fine("Serve UIDs above 65535 too.", parse.SWITCH))
+    guard_share: float = field(
+        default=0.30,
+        metadata=_fine(
+            "A generation that loses more than this share of addresses, domains or users is held.", number(0, 1)
+        ),
+    )
+    guard_minimum: int = field(
+        default=10,
+        metadata=_fine(
+            "Losing fewer than this many never holds a generation, unless nothing is left.", whole(0, 1_000_000)
+        ),
+    )
+    keep_generations: int = field(
+        default=20,
+        metadata=_fine(
+            "Generations kept on disk; the active one and the one before are never pruned.", whole(2, 10_000)
+        ),
+    )
+    keep_days: float = field(
+        default=14.0, metadata=_fine("Generations older than this are pruned.", number(0, 3650, "days"))
+    )
+    lock_wait: float = field(
+        default=60.0,
+        metadata=_fine(
+            "How long to wait for another process that changes the state folder.", number(0, 3600, "seconds")
+        ),
+    )
+    supervisor_socket: Path = field(
+        default=Path("/run/supervisor.sock"), metadata=_fine("supervisord's XML-RPC socket.", parse.SOCKET)
+    )
+    absent_programs: Literal["fail", "skip"] = field(
+        default="fail",
+        metadata=_fine(
+            "What a reload does when supervisord does not know the program.", parse.one_of(("fail", "skip"))
+        ),
+    )
+    heartbeat_timeout: float = field(
+        default=10.0, metadata=_fine("Time limit of one ping.", number(0.1, 120, "seconds"))
+    )
+    heartbeat_spacing: float = field(
+        default=60.0, metadata=_fine("Least time between two success pings.", number(0, 3600, "seconds"))
+    )
+    tool_timeout: float = field(
+        default=120.0, metadata=_fine("Time limit of one run of a tool such as makemap.", number(0.1, 3600, "seconds"))
+    )
+    read_attempts: int = field(
+        default=3, metadata=_fine("Attempts at one page of a source before the pass fails.", whole(1, 20))
+    )
+    topic_arn: str | None = field(
+        default=None,
+        metadata=_fine(
+            "SNS topic that `reconfigure notify` publishes to.",
+            parse.matching(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?", "an SNS topic's ARN"),
+        ),
+    )
+    history_bytes: int = field(
+        default=5_000_000,
+        metadata=_fine("Size at which the history is rotated.", whole(10_000, 1_000_000_000, "bytes")),
+    )
+    quarantine_listed: int = field(
+        default=1000, metadata=_fine("Refused rows listed in full; the rest are only counted.", whole(0, 100_000))
+    )
+    log_format: Literal["auto", "json", "text"] = field(
+        default="auto",
+        metadata=_fine(
+            "Log lines as JSON or as text; auto: text on a terminal.", parse.one_of(("auto", "json", "text"))
+        ),
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = field(
+        default="info",
+        metadata=_fine("Least level that is logged.", parse.one_of(("debug", "info", "warning", "error"))),
+    )
+    task: str = field(
+        default_factory=socket.gethostname,
+        metadata=_fine(
+            "This task's name in heartbeats and the fleet table.",
+            parse.matching(r"[A-Za-z0-9_.:/-]+", "letters, digits and _ . : / -", longest=128),
+            "the host name",
+        ),
+    )
+
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.imap_internal_host:
+            object.__setattr__(self, "imap_internal_host", f"imap.{self.cert_domain}")
+
+    def shown(self) -> dict[str, str | int | float | bool | None]:
+        """Return environment name → value as anyone may see it: secrets masked, the ping URL cut to its host."""
+        return {spec.env: spec.shown(getattr(self, spec.field)) for spec in SPECS}
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
+
+
+class Spec(NamedTuple):
+    """A setting's names, what is known of it, and its default (a value, or `MISSING` where required or derived)."""
+
+    field: str
+    env: str
+    about: About
+    default: object
+
+    def shown(self, value: object) -> str | int | float | bool | None:
+        """Return a value of this setting as it may be shown."""
+        if value is None or isinstance(value, int | float):
+            return value
+        return self.about.kind.mask(str(value))
+
+
+SPECS = tuple(
+    Spec(each.name, about.env or f"RECONFIGURE_{each.name.upper()}", about, each.default)
+    for each in fields(Settings)
+    if (about := each.metadata.get("about"))
+)

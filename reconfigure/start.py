@@ -1,0 +1,81 @@
+"""A container's start, in order: secrets, first generation, then the loop and the mail daemons.
+
+The daemons' programs are not started by supervisord itself, so none can run before there is a configuration to read.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from reconfigure import secrets
+from reconfigure.daemons import Supervisor
+from reconfigure.loop import Pace
+from reconfigure.reconcile import Reconciler
+from reconfigure.report import Reporter
+
+log = structlog.get_logger()
+
+LOOP_PROGRAM = "reconfigure"
+
+
+class Start:
+    """Prepares one container.
+
+    Args:
+        reconciler: makes the passes.
+        reporter: hears of them.
+        supervisor: starts the programs.
+        pace: how long to wait after a pass that left no generation.
+        sleep: waits between attempts, in seconds.
+    """
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        reporter: Reporter,
+        supervisor: Supervisor,
+        *,
+        pace: Pace,
+        sleep: Callable[[float], object],
+    ) -> None:
+        self._reconciler = reconciler
+        self._reporter = reporter
+        self._supervisor = supervisor
+        self._pace = pace
+        self._sleep = sleep
+
+    def run(self, *, groups: Sequence[str], once: bool) -> bool:
+        """Prepare, start the groups, and return whether a generation is active.
+
+        Args:
+            groups: supervisord groups to start after the loop.
+            once: try once and start nothing (preflight).
+
+        Raises:
+            ReconfigureError: a secret could not be written, or supervisord could not start a program.
+        """
+        written = secrets.write_secrets(self._reconciler.settings, self._reconciler.tier.secrets)
+        log.info("secrets_written", files=len(written), folder=str(self._reconciler.settings.secrets_dir))
+        ready = self._generation(once=once)
+        if ready and not once:
+            for name in (LOOP_PROGRAM, *groups) if groups else ():
+                self._supervisor.start(name, absent="skip" if name in groups else "fail")
+                log.info("program_started", program=name)
+        return ready
+
+    def _generation(self, *, once: bool) -> bool:
+        failures = 0
+        while True:
+            pass_id = str(uuid.uuid4())
+            self._reporter.begin(pass_id)
+            result = self._reconciler.reconcile("start", pass_id=pass_id, attempts=1 if failures else None)
+            if result.active is not None and not result.outcome.is_good:
+                log.warning("starting_from_last_generation", generation=result.active.id, why=result.reason)
+            failures += 1
+            pause = self._pace.back_off(failures)
+            done = result.active is not None or once
+            self._reporter.finish(result, next_pass=None if done else pause)
+            if done:
+                return result.active is not None
+            self._sleep(pause)
