@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconfigure import __version__
 from reconfigure.errors import ConfigurationError, ReconfigureError
@@ -61,6 +62,11 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"reconfigure.cli.{cmd_name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete commands without importing them."""
+        commands = [CompletionItem(name, help=about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -133,8 +139,12 @@ def log_to_stderr(settings: Settings, *, least: Level = "info") -> None:
         settings: say the format and the level.
         least: drops what is less urgent even where the settings would have it.
     """
-    from reconfigure.reporting import logs  # noqa: PLC0415 - here, so that `health` and `status` need not load it
+    # Here, so that what does not log need not load it; logs comes before structlog (see there).
+    from reconfigure.reporting import logs  # noqa: I001, PLC0415
 
+    import structlog  # noqa: PLC0415
+
+    structlog.contextvars.bind_contextvars(tier=settings.tier.value)
     logs.configure(settings.log_format, max(settings.log_level, least, key=LEVELS.index), stream=sys.stderr)
 
 

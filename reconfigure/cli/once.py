@@ -5,21 +5,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import click
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from reconfigure import assembly
 from reconfigure.cli import differences, json_option, limit_option, log_to_stderr, settings_of, tables
 from reconfigure.cli.preview import Preview, preview, rendered
-from reconfigure.errors import EX_DIFFERENT, EX_NOT_GOOD, EX_OK
+from reconfigure.directory.model import Quarantine
+from reconfigure.errors import EX_DIFFERENT, EX_NOT_GOOD, EX_OK, ReconfigureError
 from reconfigure.generations import difference
+from reconfigure.generations.build import counts_of
 from reconfigure.generations.difference import Difference
+from reconfigure.reconcile import PassResult, Reconciler
 from reconfigure.settings import Settings
-
-if TYPE_CHECKING:
-    from reconfigure.reconcile import PassResult, Reconciler
 
 KEYS = {
     "outcome": "`unchanged`, `changed`, `held`, `degraded`, `failed`; of a dry run `unchanged`, `changed` or `held`: what "
@@ -82,3 +83,173 @@ def command(  # noqa: PLR0913 - one for each option
     if against is not None:
         sys.exit(_against(settings, against, how))
     sys.exit(_dry_run(settings, how) if dry_run else _pass(settings, how))
+
+
+class _How(NamedTuple):
+    """What the options say of the answer."""
+
+    with_diff: bool
+    files: bool
+    limit: int
+    as_json: bool
+
+
+def _pass(settings: Settings, how: _How) -> int:
+    with _progress(settings) as on_phase, assembly.reporter(settings) as (reconciler, reporter):
+        before = _live(reconciler)
+        pass_id = str(uuid.uuid4())
+        reporter.begin(pass_id)
+        result = reconciler.reconcile("operator", pass_id=pass_id, on_phase=on_phase)
+        reporter.finish(result)
+    found = _difference(reconciler, before, result, how.limit) if how.with_diff else None
+    if how.as_json:
+        tables.emit(_document(result) | ({"diff": differences.document(found, lines=how.files)} if found else {}))
+    else:
+        _show(settings, result)
+        if found is not None:
+            differences.show(found, tables.console(), lines=how.files)
+    return EX_OK if result.outcome.is_good else EX_NOT_GOOD
+
+
+def _dry_run(settings: Settings, how: _How) -> int:
+    with _progress(settings) as on_phase:
+        reconciler = assembly.reconciler(settings)
+        found = preview(reconciler, on_phase=on_phase)
+        texts = rendered(reconciler, found.directory)
+        # Always made, so that a template that cannot be rendered is found, too.
+        differs = difference.from_active(reconciler.store, found.directory, texts, limit=how.limit)
+    if how.as_json:
+        diff = {"diff": differences.document(differs, lines=how.files)} if how.with_diff else {}
+        tables.emit(_preview_document(found) | diff)
+    else:
+        _show_preview(settings, found, differs)
+        if how.with_diff:
+            differences.show(differs, tables.console(), lines=how.files)
+    return EX_DIFFERENT if found.differs else EX_OK
+
+
+def _against(settings: Settings, folder: Path, how: _How) -> int:
+    with _progress(settings) as on_phase:
+        reconciler = assembly.reconciler(settings)
+        found = preview(reconciler, on_phase=on_phase)
+        maps = {spec.path: spec.map for spec in reconciler.tier.files if spec.map is not None}
+        texts = rendered(reconciler, found.directory)
+        compared, missing = difference.against(texts, folder, maps=maps, limit=how.limit)
+    if not compared:
+        raise click.UsageError(f"{folder} has none of this tier's files ({', '.join(missing)}); name the folder that has")
+    if how.as_json:
+        tables.emit(_preview_document(found) | {"against": differences.folder_document(compared, missing)})
+    else:
+        differences.show_folder(compared, missing, tables.console())
+    return EX_DIFFERENT if any(file.entries.total for file in compared) else EX_OK
+
+
+@contextmanager
+def _progress(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Show the phase on a terminal, and on nothing else; the log goes to standard error in any case."""
+    console = tables.console(stderr=True)
+    if not console.is_terminal:
+        log_to_stderr(settings)
+        yield lambda _: None
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        # Only now: standard error is rich's while it draws, so that log lines come out above what it draws.
+        log_to_stderr(settings, least="warning")
+        task = progress.add_task("start", total=None)
+        yield lambda phase: progress.update(task, description=phase)
+
+
+def _live(reconciler: Reconciler) -> str | None:
+    try:
+        active = reconciler.store.active()
+    except ReconfigureError:
+        return None  # the pass meets it, too, and reports it
+    return active and active.id
+
+
+def _difference(reconciler: Reconciler, before: str | None, result: PassResult, limit: int) -> Difference | None:
+    """Return what the pass changed, or would have changed had its generation not been held."""
+    active = result.active and result.active.id
+    if result.held is not None:
+        before, active = active, result.held.id
+    if active is None:
+        return None
+    return difference.between(reconciler.store, before, active, limit=limit)
+
+
+def _document(result: PassResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome.value,
+        "dry_run": False,
+        "generation": result.active and result.active.id,
+        "held": result.held and result.held.id,
+        "reason": result.reason,
+        "seconds": result.seconds,
+        "phases": dict(result.phases),
+        "changes": dict(result.changes),
+        "quarantine": result.quarantine and _quarantine(result.quarantine),
+        "reloads": [told._asdict() for told in result.reloads],
+    }
+
+
+def _preview_document(found: Preview) -> dict[str, Any]:
+    return {
+        "outcome": found.outcome,
+        "dry_run": True,
+        "generation": found.active and found.active.id,
+        "held": found.held and found.held.id,
+        "reason": found.reason,
+        "seconds": found.seconds,
+        "changes": found.changes,
+        "quarantine": _quarantine(found.directory.quarantine),
+    }
+
+
+def _quarantine(quarantine: Quarantine) -> dict[str, Any]:
+    return {"total": quarantine.total, "by_reason": dict(quarantine.counts)}
+
+
+def _show(settings: Settings, result: PassResult) -> None:
+    console = tables.console()
+    console.print(Text.assemble(f"{settings.tier}: ", tables.styled(result.outcome.value), f" in {result.seconds:g} s"))
+    if result.reason:
+        console.print(Text(f"  {tables.plain(result.reason)}", style=tables.BAD))
+    active = result.active
+    console.print(
+        tables.facts(
+            [
+                ("generation", active.id if active else "none"),
+                ("held", result.held and f"{result.held.id}; see 'reconfigure diff --held', then 'reconfigure approve'"),
+                ("changes", tables.changes(result.changes)),
+                ("serves", tables.counted(active.counts) if active else None),
+                ("quarantine", result.quarantine and _told_quarantine(result.quarantine)),
+                ("reloads", tables.reloads(told._asdict() for told in result.reloads)),
+            ]
+        )
+    )
+
+
+def _show_preview(settings: Settings, found: Preview, differs: Difference) -> None:
+    console = tables.console()
+    would = {"unchanged": "nothing to change", "changed": "would change", "held": "would be held"}[found.outcome]
+    style = tables.STYLES[found.outcome]
+    console.print(Text.assemble(f"{settings.tier}: ", (would, style), f" (dry run, {found.seconds:g} s)"))
+    if found.reason:
+        console.print(Text(f"  {tables.plain(found.reason)}", style=tables.ODD))
+    console.print(
+        tables.facts(
+            [
+                ("generation", found.active.id if found.active else "none"),
+                ("held", found.held and found.held.id),
+                ("changes", tables.changes(found.changes)),
+                ("files", ", ".join(file.path for file in differs.files)),
+                ("serves", tables.counted(counts_of(found.directory))),
+                ("quarantine", _told_quarantine(found.directory.quarantine)),
+            ]
+        )
+    )
+
+
+def _told_quarantine(quarantine: Quarantine) -> str:
+    return f"{quarantine.total} ({tables.by_reason(quarantine.counts)})" if quarantine.total else "none"

@@ -6,6 +6,7 @@ For `once --dry-run` and `diff --source`, which may run as another user than the
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from reconfigure.directory.model import Directory
 from reconfigure.generations.compare import World
@@ -39,6 +40,27 @@ class Preview:
     differs: bool
     verdict: Verdict
     seconds: float
+
+    @property
+    def outcome(self) -> Literal["unchanged", "changed", "held"]:
+        """What a pass would come to, as far as can be seen without building anything."""
+        if not self.differs:
+            return "unchanged"
+        return "held" if self.is_held_already or self.verdict.reasons else "changed"
+
+    @property
+    def reason(self) -> str:
+        """Why it would be held, in one line; empty when it would not."""
+        if self.is_held_already and self.held is not None:
+            return f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}"
+        return "; ".join(self.verdict.reasons) if self.differs else ""
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """How much of each kind would come and go, without the zeros: {"addresses gained": 1}."""
+        counted = {f"{kind} gained": how_many for kind, how_many in self.verdict.gained.items()}
+        counted |= {f"{kind} lost": how_many for kind, how_many in self.verdict.lost.items()}
+        return {what: how_many for what, how_many in counted.items() if how_many}
 
 
 def preview(reconciler: Reconciler, *, on_phase: Callable[[str], None] = lambda _: None) -> Preview:

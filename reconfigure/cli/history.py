@@ -1,0 +1,149 @@
+"""`reconfigure history`: passes that changed something, were held or failed; and the generations on disk."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import click
+from rich.text import Text
+
+from reconfigure.cli import json_option, limit_option, naming, settings_of, tables
+from reconfigure.errors import ReconfigureError
+from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.store import GenerationStore
+from reconfigure.reporting import history
+
+KINDS = ("addresses", "domains", "users")
+
+KEYS = {
+    "passes": "lines of the [history](status.md), newest first",
+    "generations": "what lies on disk, newest first: `id`, `created`, `parent`, `marks` (of `active`, `before`, `held`), "
+    "`counts`, `changes` (against its parent, such as `addresses gained`; null when nobody knows any more), `error` (why "
+    "it cannot be read, or null)",
+}
+
+
+class Entry(NamedTuple):
+    """A generation in the list; without a manifest, `error` says why."""
+
+    id: str
+    manifest: Manifest | None
+    marks: tuple[str, ...]
+    changes: Mapping[str, int] | None
+    error: str | None
+
+
+@click.command("history")
+@limit_option(20, "Passes and generations listed.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, limit: int, as_json: bool) -> None:
+    """List the passes that changed something, were held or failed, and the generations on disk; newest first.
+
+    Passes that found nothing to do are not kept.
+
+    \b
+    Examples:
+      reconfigure history
+      reconfigure history --limit 100
+      reconfigure history --json | jq -r '.generations[].id'
+    """  # noqa: D301
+    settings = settings_of(ctx)
+    store = GenerationStore(settings.state_dir)
+    passes = history.read(settings.state_dir / history.HISTORY_NAME, limit=limit)
+    entries = _entries(store, passes, limit)
+    if as_json:
+        tables.emit({"passes": passes, "generations": [_document(entry) for entry in entries]})
+        return
+    now = datetime.now(UTC)
+    console = tables.console()
+    if passes:
+        _show_passes(passes)
+        console.print()
+    if not entries:
+        console.print(f"no generations in {store.folder}; 'reconfigure once' makes the first")
+        return
+    _show_generations(entries, now)
+
+
+def _entries(store: GenerationStore, passes: Iterable[Mapping[str, Any]], limit: int) -> list[Entry]:
+    marks = _marks(store)
+    made = {}
+    for line in passes:  # newest first, so the oldest line that names a generation wins: the one of its birth
+        if isinstance(line.get("changes"), dict) and line["changes"]:
+            made[line.get("held") or line.get("generation")] = line["changes"]
+    entries = []
+    for name in naming.ids(store)[:limit]:
+        try:
+            manifest, error = store.load(name), None
+        except ReconfigureError as wrong:
+            manifest, error = None, str(wrong)
+        entries.append(Entry(name, manifest, marks.get(name, ()), made.get(name), error))
+    return entries
+
+
+def _marks(store: GenerationStore) -> dict[str, tuple[str, ...]]:
+    """Return by id what a generation is, from the links alone, so that a damaged manifest hides nothing."""
+    marks: dict[str, tuple[str, ...]] = {}
+    for word, link in ((naming.ACTIVE, store.current), (naming.BEFORE, store.previous)):
+        if link.is_symlink():
+            name = link.readlink().name
+            marks[name] = (*marks.get(name, ()), word)
+    try:
+        held = store.held()
+    except ReconfigureError:
+        held = None  # `status` says that it is damaged
+    if held is not None:
+        marks[held.id] = (*marks.get(held.id, ()), naming.HELD)
+    return marks
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    manifest = entry.manifest
+    return {
+        "id": entry.id,
+        "created": manifest and manifest.created,
+        "parent": manifest and manifest.parent,
+        "marks": list(entry.marks),
+        "counts": manifest and dict(manifest.counts),
+        "changes": entry.changes,
+        "error": entry.error,
+    }
+
+
+def _show_passes(passes: Iterable[Mapping[str, Any]]) -> None:
+    made = tables.table("when (UTC)", "outcome", "by", "took", "what", right=("took",))
+    for line in passes:
+        seconds = line.get("seconds")
+        took = f"{seconds:.2f} s" if isinstance(seconds, int | float) else ""
+        made.add_row(
+            tables.moment(line.get("time")),
+            tables.styled(line.get("outcome")),
+            tables.plain(line.get("by") or line.get("trigger") or ""),
+            took,
+            _what(line),
+        )
+    tables.console().print(made)
+
+
+def _what(line: Mapping[str, Any]) -> str:
+    """Return what a pass changed and why it was not good; of one that changed nothing countable, what is live."""
+    changes = line.get("changes")
+    said = [tables.changes(changes) if isinstance(changes, dict) else "", tables.plain(line.get("reason") or "")]
+    return "; ".join(filter(None, said)) or f"-> {tables.plain(line.get('generation'))}"
+
+
+def _show_generations(entries: Iterable[Entry], now: datetime) -> None:
+    made = tables.table("generation", "age", "", "addr", "dom", "users", "changed", right=("addr", "dom", "users"))
+    for entry in entries:
+        mark = Text(" ".join(entry.marks), style=tables.GOOD if naming.ACTIVE in entry.marks else tables.ODD)
+        if entry.manifest is None:
+            made.add_row(entry.id, "", mark, "", "", "", Text(tables.plain(entry.error), style=tables.BAD))
+            continue
+        counts = (str(entry.manifest.counts.get(kind, "")) for kind in KINDS)
+        age = tables.ago(entry.manifest.created, now).removesuffix(" ago")
+        changes = "" if entry.changes is None else tables.changes(entry.changes)
+        if entry.manifest.parent is None:
+            changes = "the first"
+        made.add_row(entry.id, age, mark, *counts, changes)
+    tables.console().print(made)
