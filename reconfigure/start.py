@@ -1,4 +1,4 @@
-"""A container's start, in order: secrets, first generation, then the loop and the mail daemons.
+"""A container's start, in order: secrets, first generation, then the mail daemons and the loop.
 
 The daemons' programs are not started by supervisord itself, so none can run before there is a configuration to read.
 """
@@ -59,10 +59,16 @@ class Start:
         log.info("secrets_written", files=len(written), folder=str(self._reconciler.settings.secrets_dir))
         ready = self._generation(once=once)
         if ready and not once:
-            for name in (LOOP_PROGRAM, *groups) if groups else ():
-                self._supervisor.start(name, absent="skip" if name in groups else "fail")
-                log.info("program_started", program=name)
+            self._start(groups)
         return ready
+
+    def _start(self, groups: Sequence[str]) -> None:
+        for group in groups:
+            self._supervisor.start(group, absent=self._reconciler.settings.absent_programs)
+            log.info("programs_started", group=group)
+        if groups:
+            self._supervisor.start(LOOP_PROGRAM, wait=False)
+            log.info("programs_started", group=LOOP_PROGRAM)
 
     def _generation(self, *, once: bool) -> bool:
         failures = 0
