@@ -54,6 +54,7 @@ bench: venv ## Measure a pass from 1,000 to 1,000,000 addresses (minutes)
 
 docs: venv ## Write the reference pages that come out of the code
 	$(PYTHON) -m reconfigure.settings >docs/reference/settings.md
+	$(PYTHON) -m reconfigure.cli >docs/reference/commands.md
 
 lock: venv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade moves to the newest versions)
 	$(LOCK) $(ARGS) --output-file requirements.lock pyproject.toml

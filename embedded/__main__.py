@@ -10,7 +10,7 @@ from rich.console import Console
 from embedded import board, changes, processes, tiers
 from embedded.down import down
 from embedded.places import CHECKOUT, Places
-from embedded.up import up
+from embedded.up import PATIENCE_SECONDS, up
 from reconfigure.settings import Tier
 
 
@@ -19,7 +19,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m embedded", description="An embedded world to try things in.")
     parser.add_argument("--state", type=Path, default=CHECKOUT / ".state", help="folder of all its state")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="bring it up, or mend it")
+    waits = commands.add_parser("up", help="bring it up, or mend it")
+    waits.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds until it says what is wrong")
     commands.add_parser("down", help="end every process of it")
     commands.add_parser("status", help="show it")
     create = commands.add_parser("create", help="create an address and watch it go live")
@@ -36,7 +37,7 @@ def main() -> int:
     console = Console(soft_wrap=True)
     match arguments.command:
         case "up":
-            return up(places, console)
+            return up(places, console, patience=arguments.patience)
         case "down":
             return _down(places, console)
         case "tier":

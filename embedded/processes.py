@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from reconfigure.settings import Tier
 _CALL_SECONDS = 60.0  # stopping a tier takes up to its 25 s
 _STOP_SECONDS = 45.0  # tiers get 25 s from the supervisord above
 _TERM_SECONDS = 5.0
+
+_HAVE_A_PROCESS = {"STARTING", "RUNNING", "STOPPING"}
 
 UNREACHABLE = (OSError, http.client.HTTPException)
 
@@ -52,8 +54,10 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002 there is only one host
-        return _Connection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        made = _Connection(self._path)
+        self._connection = (host, made)  # this is what closing the proxy closes
+        return made
 
 
 def call(path: Path, method: str, *arguments: str | bool) -> Any:
@@ -63,8 +67,9 @@ def call(path: Path, method: str, *arguments: str | bool) -> Any:
         xmlrpc.client.Fault: it refused.
         OSError, http.client.HTTPException: nobody answers there; see `UNREACHABLE`.
     """
+    plain = [str(each) if isinstance(each, str) else each for each in arguments]  # a Tier cannot be marshalled
     with xmlrpc.client.ServerProxy("http://supervisord", transport=_Transport(path)) as server:
-        return getattr(server, f"supervisor.{method}")(*arguments)
+        return getattr(server, f"supervisor.{method}")(*plain)
 
 
 class Program(NamedTuple):
@@ -120,9 +125,10 @@ def end(places: Places, *, tell: Callable[[str], None]) -> None:
         LeftOverError: some are still there even after SIGKILL.
     """
     try:
-        for tier in Tier:  # all at once; `shutdown` alone would wait for each in turn
-            with suppress(xmlrpc.client.Fault):  # not running, or not known: as wished
-                call(places.socket, "stopProcess", tier.value, False)
+        # Each kind at once: `shutdown` alone would wait for one after the other. Tiers first, while there is an AWS.
+        known = program_states(places.socket) or {}
+        for names in (known.keys() & set(Tier), known.keys() - set(Tier)):
+            _stop(places.socket, names)
         call(places.socket, "shutdown")
     except UNREACHABLE:
         _signal(_roots(ours(places)), signal.SIGTERM)
@@ -134,6 +140,19 @@ def end(places: Places, *, tell: Callable[[str], None]) -> None:
         end_these(left)
     if left := ours(places):
         raise LeftOverError(f"these processes began while the others were ended; try again: {_named(left)}")
+
+
+def _stop(path: Path, names: Collection[str]) -> None:
+    """Stop programs together, and wait until each has stopped or the time is over."""
+    for name in names:
+        with suppress(xmlrpc.client.Fault):  # was not running: as wished
+            call(path, "stopProcess", name, False)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        states = program_states(path) or {}
+        if not any(states.get(name) in _HAVE_A_PROCESS for name in names):
+            return
+        time.sleep(0.05)
 
 
 def strays(places: Places, *, top: int) -> list[int]:

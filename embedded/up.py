@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+import xmlrpc.client
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from json import dumps, loads
 from pathlib import Path
 
@@ -22,16 +23,22 @@ from embedded import board, key_material, processes, sample, tiers
 from embedded.places import CHECKOUT, MARK, Places
 from reconfigure.settings import Tier
 
-_DEADLINE_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
 _LOCK_SECONDS = 180.0
 _LOG_LINES = 12
 _ALIVE = {"RUNNING", "STARTING"}
-_GIVEN_UP = {"FATAL", "EXITED"}
+_ENDED = {"EXITED", "FATAL"}
 PROGRAMS = ("healthchecks", "aws", *Tier)
 
 
-def up(places: Places, console: Console) -> int:
-    """Bring everything up and show it; return 0, or 1 when a part did not come up, having said which and why."""
+def up(places: Places, console: Console, *, patience: float = PATIENCE_SECONDS) -> int:
+    """Bring everything up and show it; return 0, or 1 when a part did not come up, having said which and why.
+
+    Args:
+        places: where.
+        console: who hears of it.
+        patience: seconds until a tier without a generation is a failure.
+    """
     began = time.monotonic()
     places.make()
     with FileLock(places.lock, timeout=_LOCK_SECONDS):
@@ -39,13 +46,14 @@ def up(places: Places, console: Console) -> int:
         states = processes.program_states(places.socket)
         if states is None:
             _start(places, console)
-        elif not _mend(places, console, states=states):
-            since = 0.0
-        behind = _wait(places, console, since=since)
+            started = set(PROGRAMS)
+        else:
+            started = _mend(places, console, states=states)
+        behind = _wait(places, console, since={tier: since for tier in Tier if tier in started}, patience=patience)
     if behind:
         _explain(places, console, behind=behind)
         return 1
-    said = "Up already" if since == 0.0 else f"Up in {time.monotonic() - began:.1f} s"
+    said = f"Up in {time.monotonic() - began:.1f} s" if started else "Up already"
     console.print(f"\n[green]{said}.[/] Stop it with [cyan]make down[/].\n", highlight=False)
     board.show(places, console)
     return 0
@@ -78,60 +86,58 @@ def _start(places: Places, console: Console) -> None:
     )
 
 
-def _mend(places: Places, console: Console, *, states: Mapping[str, str]) -> bool:
-    """Start again whatever is dead; return whether there was anything."""
+def _mend(places: Places, console: Console, *, states: Mapping[str, str]) -> set[str]:
+    """Start again whatever is dead; return the programs started."""
     strays = processes.strays(places, top=processes.call(places.socket, "getPID"))
     if strays:
         console.print("Ending processes that lost their supervisord …")
         processes.end_these(strays)
-    dead = [str(name) for name in PROGRAMS if states.get(name) not in _ALIVE or not _loop_alive(places, name)]
-    for name in dead:
+    dead = {name for name in PROGRAMS if states.get(name) not in _ALIVE or _is_hollow(places, name)}
+    if "aws" in dead:
+        # It begins with the sample again, and tiers would learn of that only by their timers.
+        dead |= set(Tier)
+    for name in (name for name in PROGRAMS if name in dead):
         console.print(f"Starting {name} again, which was {states.get(name, 'absent').lower()} …")
-        if states.get(name) in _ALIVE:  # and what is inside it is not
-            processes.call(places.socket, "stopProcess", name)
-        processes.call(places.socket, "startProcess", name, False)
-    return bool(dead or strays)
+        for method, wait in (("stopProcess", True), ("startProcess", False)):
+            # NOT_RUNNING, ALREADY_STARTED: supervisord, which mends too, was quicker.
+            with suppress(xmlrpc.client.Fault):
+                processes.call(places.socket, method, name, wait)
+    return dead
 
 
-def _loop_alive(places: Places, name: str) -> bool:
-    """Return whether what runs inside a tier is alive too; of what is no tier there is nothing inside."""
-    if name not in set(Tier):
-        return True
-    inside = processes.program_states(places.tier_socket(Tier(name))) or {}
-    return bool(_ALIVE & {inside.get("prepare"), inside.get("reconfigure")})
+def _is_hollow(places: Places, name: str) -> bool:
+    """Return whether it is a tier whose supervisord runs while all that counts in it has ended for good."""
+    inside = processes.program_states(places.tier_socket(Tier(name))) if name in set(Tier) else None
+    return inside is not None and {inside.get("prepare"), inside.get("reconfigure")} <= _ENDED | {"STOPPED"}
 
 
-def _wait(places: Places, console: Console, *, since: float) -> list[Tier]:
-    """Wait until every tier is up; return those that are not when time is over, or supervisord gave up on them."""
-    deadline = time.monotonic() + _DEADLINE_SECONDS
+def _wait(places: Places, console: Console, *, since: Mapping[Tier, float], patience: float) -> list[Tier]:
+    """Wait until every tier is up, those in `since` from that time on; return those that will not be."""
+    deadline = time.monotonic() + patience
     with console.status("") as spinner:
-        while behind := [tier for tier in Tier if not _is_up(places, tier, since)]:
+        while behind := [tier for tier in Tier if not _is_up(places, tier, since.get(tier))]:
             spinner.update(f"Waiting for the first generation of {', '.join(behind)} …")
-            states = processes.program_states(places.socket) or {}
-            if time.monotonic() > deadline or "FATAL" in states.values() or _hopeless(places, behind):
+            given_up = "FATAL" in (processes.program_states(places.socket) or {}).values()
+            if given_up or time.monotonic() > deadline or any(_is_hopeless(places, tier) for tier in behind):
                 return behind
             time.sleep(0.1)
     return []
 
 
-def _is_up(places: Places, tier: Tier, since: float) -> bool:
+def _is_up(places: Places, tier: Tier, since: float | None) -> bool:
     """Return whether a tier has a generation and its loop runs; if started since, whether the loop itself says so."""
-    document = tiers.status_document(places, tier)
-    if document is None or document.get("generation") is None or places.status(tier).stat().st_mtime < since:
-        return False
     loop = processes.program(places.tier_socket(tier), "reconfigure")
-    return loop is not None and loop.state in _ALIVE and (since == 0.0 or document.get("pid") == loop.pid)
+    document = tiers.status_document(places, tier)
+    if loop is None or loop.state not in _ALIVE or document is None or document.get("generation") is None:
+        return False
+    return since is None or (document.get("pid") == loop.pid and places.status(tier).stat().st_mtime >= since)
 
 
-def _hopeless(places: Places, behind: list[Tier]) -> bool:
-    """Return whether a tier will not come up by waiting: `prepare` has ended, and did not start the loop."""
-    for tier in behind:
-        inside = processes.program_states(places.tier_socket(tier)) or {}
-        if inside.get("reconfigure") == "FATAL":
-            return True
-        if inside.get("prepare") in _GIVEN_UP and inside.get("reconfigure") == "STOPPED":
-            return True
-    return False
+def _is_hopeless(places: Places, tier: Tier) -> bool:
+    """Return whether a tier will not come up by waiting: `prepare` failed before it started the loop, or that did."""
+    inside = processes.program_states(places.tier_socket(tier)) or {}
+    loop = inside.get("reconfigure")
+    return loop == "FATAL" or (inside.get("prepare") in _ENDED and loop == "STOPPED")
 
 
 def _explain(places: Places, console: Console, *, behind: list[Tier]) -> None:

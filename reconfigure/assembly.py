@@ -8,7 +8,8 @@ from reconfigure.daemons import Reloader, Supervisor
 from reconfigure.generations.build import Builder
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
-from reconfigure.loop import Loop, Pace
+from reconfigure.loop import Loop
+from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
 from reconfigure.rendering import Renderer
 from reconfigure.report import Reporter

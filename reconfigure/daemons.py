@@ -8,7 +8,6 @@ reload is the tier manifest's business, what the files say the generations'.
 
 import http.client
 import json
-import os
 import socket
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from xml.parsers.expat import ExpatError
 import structlog
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
+from reconfigure.durable import replace_text
 from reconfigure.errors import ReloadError
 from reconfigure.tiers import Reload
 
@@ -299,18 +299,8 @@ class Reloader:
         document: dict[str, dict[str, str]] = {}
         for (program, how), digest in sorted(told.items()):
             document.setdefault(program, {})[how] = digest
-        beside = self._record.with_name(f"{self._record.name}.new")
         try:
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(document, indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._record)
-            folder = os.open(self._record.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            replace_text(self._record, json.dumps(document, indent=1) + "\n")
         except OSError as error:
             raise ReloadError(
                 f"recording in {self._record} what the daemons were told: {error}. "

@@ -4,21 +4,22 @@ Everything that can wake the loop is an event in one queue, so the main thread w
 seen at once. Messages are hints: they decide when a pass runs, never what it does.
 """
 
+import contextvars
+import os
 import queue
-import random
 import signal
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import NamedTuple, Protocol
 
 import structlog
 
 from reconfigure.errors import InterruptedPassError, SourceError
+from reconfigure.pace import Burst, Pace
 from reconfigure.reconcile import Checkpoint, Outcome, PassResult
 from reconfigure.sources.messages import UnreadableMessageError, parse
 from reconfigure.sources.queue import Queue, Received, VisibilityKeeper
@@ -27,7 +28,10 @@ log = structlog.get_logger()
 
 UNREADABLE_REMEMBERED = 1000
 SHORTEST_POLL = 1.0  # seconds between two polls that bring nothing
-STOP_SECONDS = 9.0  # SIGTERM to exit; supervisord and ECS allow more, and the promise is ten
+IN_HAND = 100  # messages that wait here, invisible to others, for a pass that is not good to become good
+# SIGTERM to exit is promised within ten seconds: these two, and the last ping (see `assembly`).
+STOP_SECONDS = 7.0  # for the step under way, the poll under way and giving messages back
+LAST_SECONDS = 1.0  # for giving messages back when that was not enough
 
 
 class Stop(NamedTuple):
@@ -47,40 +51,12 @@ class Arrived(NamedTuple):
 
 
 class PollFailed(NamedTuple):
-    """A poll ended with an error."""
+    """A poll ended with an error; one that is no SourceError is a defect."""
 
-    error: SourceError
+    error: Exception
 
 
 Event = Stop | Resync | Arrived | PollFailed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How fast the loop may go; all in seconds but the share.
-
-    Attributes:
-        interval: between full passes without a message.
-        jitter: share of the interval by which each is moved at random, so that tasks do not march in step.
-        quiet: a burst of messages is over when none came for this long.
-        quiet_limit: a pass begins this long after the first message of a burst at the latest.
-        retry: first pause after a pass that was not good; doubled for each more, up to the interval.
-    """
-
-    interval: float
-    jitter: float
-    quiet: float
-    quiet_limit: float
-    retry: float
-
-    def timer(self, chance: Callable[[], float] = random.random) -> float:
-        """Return the time to the next full pass."""
-        return self.interval * (1 + self.jitter * (2 * chance() - 1))
-
-    def back_off(self, failures: int, chance: Callable[[], float] = random.random) -> float:
-        """Return the pause after so many failures in a row: exponential, with jitter, never beyond the interval."""
-        longest = min(self.interval, self.retry * 2.0 ** min(failures - 1, 30))
-        return longest * (1 - self.jitter * chance())
 
 
 class Audience(Protocol):
@@ -132,7 +108,10 @@ class Loop:
         self._poller = _Poller(messages, self._events) if messages is not None else None
         self._stop: Stop | None = None
         self._stop_by = 0.0
+        self._stopping: queue.SimpleQueue[Stop] = queue.SimpleQueue()
+        self._ended = threading.Event()
         self._waiting: list[Received] = []
+        self._in_pass: list[Received] = []
         self._unreadable = _Unreadable()
         self._failures = 0
         self._poll_failures = 0
@@ -141,7 +120,12 @@ class Loop:
         self._next_pass = clock()
 
     def install_signals(self) -> None:
-        """Take SIGTERM and SIGINT as stop, SIGHUP as a full pass now; main thread only."""
+        """Take SIGTERM and SIGINT as stop, SIGHUP as a full pass now; main thread only.
+
+        A stop that takes too long then ends the process, whatever it hangs in.
+        """
+        context = contextvars.copy_context()  # so that what the thread logs names the tier, too
+        threading.Thread(target=context.run, args=(self._end_in_time,), name="stop-deadline", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._events.put(Resync()))
@@ -153,18 +137,14 @@ class Loop:
             self._pass(trigger)
             trigger = self._wait()
         self._leave()
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, in slices, so that a stop is seen: for waits between retries inside a pass."""
-        until = time.monotonic() + seconds
-        while self._stop is None and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+        self._ended.set()
 
     def stop(self, reason: str) -> None:
         """Ask the loop to end; from any thread or a signal handler."""
         self._stop = self._stop or Stop(reason)
         self._stop_by = self._stop_by or time.monotonic() + STOP_SECONDS
         self._events.put(self._stop)
+        self._stopping.put(self._stop)
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
         self.stop(signal.Signals(number).name)
@@ -175,10 +155,11 @@ class Loop:
 
     def _pass(self, trigger: str) -> None:
         batch, self._waiting = self._waiting, []
+        self._in_pass = batch
         pass_id = str(uuid.uuid4())
         self._audience.begin(pass_id)
         # A dependency that failed the last pass is only probed: one try, no retries.
-        attempts = 1 if self._failures else None
+        attempts = None if self._may_poll else 1
         try:
             if self._queue is not None:
                 with VisibilityKeeper(self._queue, batch):
@@ -186,8 +167,10 @@ class Loop:
             else:
                 result = self._reconcile(trigger, pass_id=pass_id, attempts=attempts, checkpoint=self._checkpoint)
         except InterruptedPassError:
-            self._waiting = batch + self._waiting
+            self._waiting = batch
             return
+        finally:
+            self._in_pass = []
         self._settle(result, batch)
 
     def _settle(self, result: PassResult, batch: list[Received]) -> None:
@@ -202,30 +185,39 @@ class Loop:
         # While a dependency is down nothing is received, so messages wait unharmed and their receive count rests.
         self._may_poll = result.outcome is not Outcome.FAILED
         self._audience.finish(result, next_pass=pause)
-        if self._queue is not None and batch:
-            if result.outcome.is_good:
-                self._queue.acknowledge(batch)
-            else:
-                self._queue.delay(batch, pause)
+        if self._queue is None or not batch:
+            return
+        if result.outcome.is_good:
+            self._queue.acknowledge(batch)
+        elif self._may_poll:
+            self._waiting = self._keep(self._queue, batch, pause)
+        else:
+            self._queue.delay(batch, pause)
+
+    def _keep(self, source: Queue, batch: list[Received], pause: float) -> list[Received]:
+        """Keep the messages of a held pass in hand for the next one, and return those that are.
+
+        Polling goes on, so they would come again at each retry and be dead letters before anybody has looked. They
+        stay invisible until that pass holds on to them itself. More than a handful are let go all the same.
+        """
+        source.delay(batch[IN_HAND:], pause)
+        kept = batch[:IN_HAND]
+        lost = source.delay(kept, pause + source.visibility_seconds)
+        return [message for message in kept if message not in lost]
 
     def _wait(self) -> str:
         """Wait for what makes the next pass and return its name; at a stop, anything."""
-        burst_began: float | None = None
-        last_came = 0.0
+        burst = Burst(self._pace)
         while self._stop is None:
             now = self._clock()
-            due = self._next_pass
-            if burst_began is not None:
-                due = min(last_came + self._pace.quiet, burst_began + self._pace.quiet_limit)
+            due = self._next_pass if burst.due is None else burst.due
             if now >= due:
-                return "message" if burst_began is not None else ("retry" if self._failures else "timer")
+                return "message" if burst.due is not None else ("retry" if self._failures else "timer")
             event = self._next_event(due, now)
             if isinstance(event, Resync):
                 return "signal"
-            # What a poll still brought while a dependency is down waits for the retry, instead of outrunning it.
-            if isinstance(event, Arrived) and self._take(event.messages) and self._may_poll:
-                last_came = self._clock()
-                burst_began = burst_began if burst_began is not None else last_came
+            if isinstance(event, Arrived) and self._take(event.messages):
+                burst.came(self._clock())
         return "stop"
 
     def _next_event(self, due: float, now: float) -> Event | None:
@@ -248,12 +240,18 @@ class Loop:
                 self._poll_at = self._clock()
         return event
 
-    def _poll_failed(self, error: SourceError) -> None:
+    def _poll_failed(self, error: Exception) -> None:
         self._poll_failures += 1
         pause = self._pace.back_off(self._poll_failures)
         self._poll_at = self._clock() + pause
         if self._poll_failures == 1:
-            log.warning("queue_receive_failed", error=str(error), retry_in=round(pause, 1), meanwhile="timer only")
+            log.warning(
+                "queue_receive_failed",
+                error=str(error),
+                retry_in=round(pause, 1),
+                meanwhile="timer only",
+                exc_info=None if isinstance(error, SourceError) else error,
+            )
 
     def _poll_went_well(self) -> None:
         if self._poll_failures:
@@ -262,6 +260,11 @@ class Loop:
 
     def _take(self, messages: list[Received]) -> bool:
         """Keep the messages that say something, and tell whether there was one."""
+        if not self._may_poll and self._queue is not None:
+            # What a poll still brought while a dependency is down must not outrun the retry, and is not kept: its
+            # time would run out before that. Whoever polls after the pause gets it.
+            self._queue.delay(messages, self._next_pass - self._clock())
+            return False
         readable = []
         for message in messages:
             try:
@@ -283,16 +286,36 @@ class Loop:
         if self._queue is None or self._poller is None:
             return
         self._poller.close(max(0.0, self._stop_by - time.monotonic()))
+        self._give_back(self._queue)
+
+    def _give_back(self, source: Queue) -> None:
+        unfinished = [*self._in_pass, *self._waiting]
         while True:
             try:
                 event = self._events.get_nowait()
             except queue.Empty:
                 break
             if isinstance(event, Arrived):
-                self._waiting += event.messages
-        if self._waiting:
-            kept = self._queue.give_back(self._waiting)
-            log.info("messages_given_back", messages=len(self._waiting) - len(kept))
+                unfinished += event.messages
+        if unfinished:
+            kept = source.give_back(unfinished)
+            log.info("messages_given_back", messages=len(unfinished) - len(kept))
+
+    def _end_in_time(self) -> None:
+        """End the process after a stop that hangs: in a request, a lock, a daemon's restart.
+
+        A pass that is killed leaves the old world or the new one, so nothing is lost by that but the rest of a step.
+        """
+        reason = self._stopping.get().reason
+        if self._ended.wait(max(0.0, self._stop_by - time.monotonic())):
+            return
+        log.warning("stop_forced", reason=reason, after=STOP_SECONDS, why="a step of the pass or a request hangs")
+        if self._queue is not None:
+            context = contextvars.copy_context()
+            last = threading.Thread(target=context.run, args=(self._give_back, self._queue), daemon=True)
+            last.start()
+            last.join(LAST_SECONDS)
+        os._exit(0)
 
 
 class _Poller:
@@ -323,7 +346,7 @@ class _Poller:
         while self._asked.get() and not self._closed:
             try:
                 event: Event = Arrived(self._queue.receive())
-            except SourceError as error:
+            except Exception as error:  # noqa: BLE001 - a dead poller would be silence for ever; the loop says it
                 event = PollFailed(error)
             self._busy.clear()
             self._events.put(event)

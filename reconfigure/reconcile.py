@@ -5,11 +5,15 @@ follows from its result for messages and timers, is the loop's business; who hea
 """
 
 import hashlib
+import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+
+import structlog
 
 from reconfigure import homes
 from reconfigure.daemons import Reloader, ReloadOutcome
@@ -28,6 +32,10 @@ from reconfigure.settings import Settings
 from reconfigure.sources import addresses, users
 from reconfigure.sources.aws import Clients
 from reconfigure.tiers import Reload, TierManifest
+
+log = structlog.get_logger()
+
+_SLICE = 0.1  # seconds between two looks at whether the pass is to end, while it waits
 
 # Part of the input digest: raise it when the same input must be built anew, because this program builds it otherwise.
 BUILD_FORMAT = 1
@@ -52,7 +60,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PassResult:
-    """What a pass did and found. `directory` facts are None when the sources could not be read."""
+    """What a pass did and found.
+
+    `counts` and `quarantine` are None when the sources could not be read; `requests` are calls, retries included, by
+    service.
+    """
 
     id: str
     trigger: str
@@ -67,13 +79,15 @@ class PassResult:
     changes: Mapping[str, int] = field(default_factory=dict)
     reloads: tuple[ReloadOutcome, ...] = ()
     problems: tuple[str, ...] = ()
+    requests: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def reason(self) -> str:
         """Return why the pass is not good, in one line; empty when it is."""
+        held: tuple[str, ...] = ()
         if self.outcome is Outcome.HELD and self.held is not None:
-            return f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}"
-        return "; ".join(self.problems)
+            held = (f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}",)
+        return "; ".join((*held, *self.problems))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,23 +134,58 @@ class Reconciler:
             return run.failed(str(error))
         except OSError as error:
             return run.failed(f"the state folder {self.settings.state_dir} cannot be used: {error}; free or mount it")
+        except Exception as error:
+            # A defect that one row brings to light must not end the daemon for all others.
+            log.error("pass_defect", exc_info=error)
+            what = f"{type(error).__name__}: {error}"
+            return run.failed(f"a defect in this program ended the pass: {what}; report it with the log's traceback")
 
-    def observe(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Directory:
+    def observe(
+        self,
+        phases: Phases,
+        *,
+        attempts: int,
+        checkpoint: Checkpoint = lambda: None,
+        requests: Counter[str] | None = None,
+    ) -> Directory:
         """Read everything and return the directory it makes.
+
+        Args:
+            phases: where the time goes.
+            attempts: tries for each request.
+            checkpoint: called before each request and now and then; may raise to stop.
+            requests: counts the calls by service.
 
         Raises:
             SourceError: something could not be read completely.
         """
         settings = self.settings
+        counted = requests if requests is not None else Counter[str]()
+
+        def ask(service: str) -> None:
+            checkpoint()
+            counted[service] += 1
+
+        def sleep(seconds: float) -> None:
+            _sleep(seconds, checkpoint)
+
         with phases("read users"):
             found = None
             if settings.cognito_pool_id is not None:
                 found = users.read(
-                    self.clients.cognito, settings.cognito_pool_id, attempts=attempts, checkpoint=checkpoint
+                    self.clients.cognito,
+                    settings.cognito_pool_id,
+                    attempts=attempts,
+                    checkpoint=lambda: ask("cognito"),
+                    sleep=sleep,
                 )
         with phases("validate"):
             pages = addresses.scan(
-                self.clients.dynamodb, settings.addresses_table, attempts=attempts, checkpoint=checkpoint
+                self.clients.dynamodb,
+                settings.addresses_table,
+                attempts=attempts,
+                checkpoint=lambda: ask("dynamodb"),
+                sleep=sleep,
             )
             return assemble(
                 phases.over("read", pages),
@@ -234,12 +283,15 @@ class _Run:
         self._phases = Phases(on_phase)
         self._started = reconciler.now()
         self._directory: Directory | None = None
+        self._requests = Counter[str]()
 
     def whole(self, attempts: int) -> PassResult:
         """Run every step; the lock is held."""
         store = self._of.store
         store.prepare()
-        directory = self._directory = self._of.observe(self._phases, attempts=attempts, checkpoint=self._checkpoint)
+        directory = self._directory = self._of.observe(
+            self._phases, attempts=attempts, checkpoint=self._checkpoint, requests=self._requests
+        )
         with self._phases("digest"):
             digest = self._of.input_digest(directory)
             active = store.active()
@@ -248,7 +300,7 @@ class _Run:
             return self._settle(active, Outcome.UNCHANGED, {})
         held = store.held()
         if held is not None and held.input_digest == digest:
-            return self._result(Outcome.HELD, active=active, held=held)
+            return self._withhold(active, held, {})
         candidate = self._of.builder.build(
             directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
         )
@@ -270,13 +322,21 @@ class _Run:
                 input_digest=candidate.input_digest,
             )
             store.hold(held)
-            self._prune()
-            return self._result(Outcome.HELD, active=active, held=held, changes=_changes(verdict))
+            return self._withhold(active, held, _changes(verdict))
         with self._phases("activate"):
             problems = self._make_homes(directory)
             store.activate(candidate.id)
+            structlog.contextvars.bind_contextvars(generation=candidate.id)
             store.release()
         return self._settle(candidate, Outcome.CHANGED, _changes(verdict), problems)
+
+    def _withhold(self, active: Manifest | None, held: Held, changes: Mapping[str, int]) -> PassResult:
+        """Serve on with the active generation, and tell the daemons what they may not know of it yet."""
+        reloads, failed = self._reload(active) if active is not None else ((), [])
+        self._prune()
+        return self._result(
+            Outcome.HELD, active=active, held=held, changes=changes, reloads=reloads, problems=tuple(failed)
+        )
 
     def _settle(
         self, active: Manifest, outcome: Outcome, changes: Mapping[str, int], problems: list[str] | None = None
@@ -284,10 +344,8 @@ class _Run:
         """Bring everything beside the files to what the active generation wants: homes, daemons, old generations."""
         if problems is None and self._directory is not None:
             problems = self._make_homes(self._directory)
-        with self._phases("reload"):
-            reloads = self._of.reloader.apply(self._of.desired_reloads(active))
+        reloads, failed = self._reload(active)
         self._prune()
-        failed = [f"{told.program} ({told.how}): {told.detail}" for told in reloads if told.result == "failed"]
         wrong = (*(problems or ()), *failed)
         return self._result(
             Outcome.DEGRADED if wrong else outcome,
@@ -297,6 +355,12 @@ class _Run:
             reloads=reloads,
             problems=wrong,
         )
+
+    def _reload(self, active: Manifest) -> tuple[tuple[ReloadOutcome, ...], list[str]]:
+        """Tell the daemons that are behind; return what came of each, and what went wrong."""
+        with self._phases("reload"):
+            reloads = self._of.reloader.apply(self._of.desired_reloads(active))
+        return reloads, [f"{told.program} ({told.how}): {told.detail}" for told in reloads if told.result == "failed"]
 
     def _make_homes(self, directory: Directory) -> list[str]:
         if not self._of.tier.homes:
@@ -341,7 +405,16 @@ class _Run:
             changes=changes or {},
             reloads=reloads,
             problems=problems,
+            requests=dict(self._requests),
         )
+
+
+def _sleep(seconds: float, checkpoint: Checkpoint) -> None:
+    """Wait between two tries, in slices, so that a stop is seen."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        checkpoint()
+        time.sleep(min(left, _SLICE))
 
 
 def _changes(verdict: Verdict) -> dict[str, int]:

@@ -4,16 +4,19 @@ A report that cannot be written is logged and changes nothing: what is live does
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from reconfigure import __version__
+from reconfigure.daemons import ReloadOutcome
 from reconfigure.errors import ReconfigureError
+from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.store import Held
 from reconfigure.reconcile import Outcome, PassResult
 from reconfigure.reporting import history, status
 from reconfigure.reporting.heartbeat import Heartbeat, body
@@ -29,6 +32,13 @@ _STATES: Mapping[Outcome, State] = {
     Outcome.DEGRADED: "degraded",
     Outcome.FAILED: "failed",
 }
+
+
+def bind(settings: Settings) -> None:
+    """Name the tier and the active generation in every log line of this thread from here on."""
+    current = settings.state_dir / "current"
+    generation = current.readlink().name if current.is_symlink() else None
+    structlog.contextvars.bind_contextvars(tier=settings.tier.value, generation=generation)
 
 
 class Reporter:
@@ -47,6 +57,7 @@ class Reporter:
 
     def begin(self, pass_id: str) -> None:
         """A pass begins work: `pass` is bound to every log line from here on."""
+        bind(self._settings)
         structlog.contextvars.bind_contextvars(**{"pass": pass_id[:8]})
         if self._heartbeat is not None:
             self._heartbeat.start(pass_id)
@@ -64,6 +75,62 @@ class Reporter:
             self._try(lambda: history.append(self._history, _line(result), limit_bytes=self._settings.history_bytes))
         self._try(lambda: status.write(self._status, self.document(result, next_pass=next_pass)))
         structlog.contextvars.unbind_contextvars("pass")
+
+    def flipped(
+        self,
+        active: Manifest,
+        *,
+        outcome: str,
+        held: Held | None,
+        reloads: Sequence[ReloadOutcome],
+        by: str,
+    ) -> None:
+        """An operator put another generation in place, without a pass.
+
+        Args:
+            active: what is live now.
+            outcome: what the history calls it: `rolled back` or `approved`.
+            held: what waits for approval now.
+            reloads: what became of telling the daemons.
+            by: who did it.
+        """
+        now = _stamp(datetime.now(UTC))
+        failed = "; ".join(f"{told.program} ({told.how}): {told.detail}" for told in reloads if told.result == "failed")
+        state: State = "held" if held else "degraded" if failed else "ok"
+        settings = self._settings
+        before = self._last() or Status(
+            tier=settings.tier.value, task=settings.task, version=__version__, pid=os.getpid(), state=state
+        )
+        document = replace(
+            before,
+            version=__version__,
+            pid=os.getpid(),
+            state=state,
+            generation=active.id,
+            generation_created=active.created,
+            last_change=now,
+            last_success=before.last_success if held or failed else now,
+            last_error=ErrorReport(time=now, error=failed) if failed else before.last_error,
+            counts=active.counts,
+            held=_held(held),
+            reloads=tuple(told._asdict() for told in reloads),
+        )
+        line: dict[str, Any] = {
+            "time": now,
+            "pass": None,
+            "trigger": "operator",
+            "by": by,
+            "outcome": outcome,
+            "generation": active.id,
+            "held": held.id if held else None,
+            "seconds": None,
+            "changes": {},
+            "reloads": [told._asdict() for told in reloads if told.result != "unchanged"],
+            "reason": failed,
+        }
+        log.warning("generation_put_in_place", outcome=outcome, generation=active.id, by=by)
+        self._try(lambda: history.append(self._history, line, limit_bytes=settings.history_bytes))
+        self._try(lambda: status.write(self._status, document))
 
     def document(self, result: PassResult, *, next_pass: float | None) -> Status:
         """Return the status document after a pass, with what the one before it remembers."""
@@ -85,14 +152,13 @@ class Reporter:
                 started=_stamp(result.started),
                 seconds=result.seconds,
                 phases=result.phases,
+                requests=result.requests,
             ),
             last_success=_stamp(ended) if result.outcome.is_good else None,
             last_change=_stamp(ended) if result.outcome is Outcome.CHANGED else None,
             last_error=None if result.outcome.is_good else ErrorReport(time=_stamp(ended), error=result.reason),
             counts=active.counts if active else {},
-            held=HeldReport(generation=held.id, since=held.since, reasons=held.reasons, lost=held.lost)
-            if held
-            else None,
+            held=_held(held),
             reloads=tuple(told._asdict() for told in result.reloads),
             heartbeat=self._heartbeat.state() if self._heartbeat is not None else {},
             next_pass=_stamp(ended + timedelta(seconds=next_pass)) if next_pass is not None else None,
@@ -110,10 +176,10 @@ class Reporter:
 
     def _log(self, result: PassResult, next_pass: float | None) -> None:
         good = result.outcome.is_good
+        structlog.contextvars.bind_contextvars(generation=result.active.id if result.active else None)
         said: dict[str, Any] = {
             "outcome": result.outcome.value,
             "trigger": result.trigger,
-            "generation": result.active.id if result.active else None,
             "seconds": result.seconds,
             **({"changes": dict(result.changes)} if result.changes else {}),
             **({} if good else {"error": result.reason}),
@@ -143,6 +209,12 @@ class Reporter:
             write()
         except ReconfigureError as error:
             log.error("report_not_written", error=str(error))
+
+
+def _held(held: Held | None) -> HeldReport | None:
+    if held is None:
+        return None
+    return HeldReport(generation=held.id, since=held.since, reasons=held.reasons, lost=held.lost)
 
 
 def _remembering(document: Status, before: Status, *, has_read: bool) -> Status:

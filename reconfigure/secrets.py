@@ -45,17 +45,24 @@ def _write(path: Path, value: Secret, spec: SecretSpec) -> None:
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text if text.endswith("\n") else f"{text}\n")
-    if spec.owner is not None and os.geteuid() == 0:
-        user, _, group = spec.owner.partition(":")
-        try:
-            shutil.chown(unfinished, user, group or None)
-        except LookupError as error:
-            unfinished.unlink()
-            raise ReconfigureError(
-                f"the secret {spec.path} should belong to {spec.owner}, which this system does not know; "
-                "install the daemon that reads it, or change 'owner' in the tier's manifest"
-            ) from error
-    unfinished.chmod(spec.mode)
-    unfinished.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text if text.endswith("\n") else f"{text}\n")
+        if spec.owner is not None and os.geteuid() == 0:
+            _give(unfinished, spec.path, spec.owner)
+        unfinished.chmod(spec.mode)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _give(file: Path, name: str, owner: str) -> None:
+    user, _, group = owner.partition(":")
+    try:
+        shutil.chown(file, user, group or None)
+    except LookupError as error:
+        raise ReconfigureError(
+            f"the secret {name} should belong to {owner}, which this system does not know; "
+            "install the daemon that reads it, or change 'owner' in the tier's manifest"
+        ) from error

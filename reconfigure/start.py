@@ -10,8 +10,8 @@ import structlog
 
 from reconfigure import secrets
 from reconfigure.daemons import Supervisor
-from reconfigure.loop import Pace
-from reconfigure.reconcile import Reconciler
+from reconfigure.pace import Pace
+from reconfigure.reconcile import Outcome, Reconciler
 from reconfigure.report import Reporter
 
 log = structlog.get_logger()
@@ -45,22 +45,22 @@ class Start:
         self._pace = pace
         self._sleep = sleep
 
-    def run(self, *, groups: Sequence[str], once: bool) -> bool:
-        """Prepare, start the groups, and return whether a generation is active.
+    def run(self, *, groups: Sequence[str], once: bool) -> str:
+        """Prepare, start the groups, and return why the container is not ready; empty when it is.
 
         Args:
             groups: supervisord groups to start after the loop.
-            once: try once and start nothing (preflight).
+            once: try once, start nothing, and let no earlier generation stand in for a pass (preflight).
 
         Raises:
             ReconfigureError: a secret could not be written, or supervisord could not start a program.
         """
         written = secrets.write_secrets(self._reconciler.settings, self._reconciler.tier.secrets)
         log.info("secrets_written", files=len(written), folder=str(self._reconciler.settings.secrets_dir))
-        ready = self._generation(once=once)
-        if ready and not once:
+        why_not = self._generation(once=once)
+        if not why_not and not once:
             self._start(groups)
-        return ready
+        return why_not
 
     def _start(self, groups: Sequence[str]) -> None:
         for group in groups:
@@ -70,18 +70,21 @@ class Start:
             self._supervisor.start(LOOP_PROGRAM, wait=False)
             log.info("programs_started", group=LOOP_PROGRAM)
 
-    def _generation(self, *, once: bool) -> bool:
+    def _generation(self, *, once: bool) -> str:
+        """Make passes until a generation is active, or one pass only; return why that did not lead to one."""
         failures = 0
         while True:
             pass_id = str(uuid.uuid4())
             self._reporter.begin(pass_id)
             result = self._reconciler.reconcile("start", pass_id=pass_id, attempts=1 if failures else None)
-            if result.active is not None and not result.outcome.is_good:
+            if result.active is not None and not result.outcome.is_good and not once:
                 log.warning("starting_from_last_generation", generation=result.active.id, why=result.reason)
             failures += 1
             pause = self._pace.back_off(failures)
             done = result.active is not None or once
             self._reporter.finish(result, next_pass=None if done else pause)
             if done:
-                return result.active is not None
+                # Degraded is ready: what is live is right, and no daemon can be told before it is started.
+                applied = result.outcome.is_good or result.outcome is Outcome.DEGRADED
+                return result.reason if once and not applied else ""
             self._sleep(pause)

@@ -3,7 +3,6 @@
 import sys
 
 import click
-from rich.text import Text
 
 from reconfigure.cli import confirm, differences, flip, naming, settings_of, tables, yes_option
 from reconfigure.errors import GenerationError
@@ -39,9 +38,8 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
     if wanted == held.id and not yes:
         console = tables.console()
         for reason in held.reasons:
-            console.print(Text(f"held: {tables.plain(reason)}", style=tables.ODD))
-        active = store.active()
-        found = difference.between(store, active and active.id, held.id, limit=LISTED)
+            console.print(tables.note(f"held: {reason}", tables.ODD, indent=0))
+        found = difference.between(store, naming.id_of(store.active()), held.id, limit=LISTED)
         differences.show(found, console, lines=False)
         confirm(f"Apply {held.id}?", yes=yes)
     done = flip.flip(settings, "approved", lambda reconciler: reconciler.approve(wanted))

@@ -24,7 +24,7 @@ KEYS = {
 @limit_option(100, "Changes listed in full, of each kind and of each file.")
 @json_option
 @click.pass_context
-def command(  # noqa: PLR0913 - one for each option
+def command(
     ctx: click.Context,
     *,
     generations: tuple[str, ...],
@@ -59,29 +59,24 @@ def command(  # noqa: PLR0913 - one for each option
     if waiting is not None and waiting.id in {found.old, found.new}:
         waiting = None
     if as_json:
-        tables.emit({**document(found, lines=files), "held": waiting and waiting.id})
+        tables.emit({**document(found, lines=files), "held": naming.id_of(waiting)})
         return
     console = tables.console()
     show(found, console, lines=files)
     if waiting is not None:
-        console.print(_mention(waiting))
+        console.print()
+        console.print(tables.note(_mention(waiting), tables.ODD, indent=0))
 
 
 def _ends(store: GenerationStore, names: tuple[str, ...], *, held: bool) -> tuple[str | None, str]:
     if held:
-        return _active(store), naming.resolve(store, naming.HELD)
+        return naming.id_of(store.active()), naming.resolve(store, naming.HELD)
     if len(names) == 2:  # noqa: PLR2004
         return naming.resolve(store, names[0]), naming.resolve(store, names[1])
     new = naming.resolve(store, naming.ACTIVE)
     if names:
         return naming.resolve(store, names[0]), new
-    before = store.before()
-    return (before.id if before is not None else None), new
-
-
-def _active(store: GenerationStore) -> str | None:
-    active = store.active()
-    return active.id if active is not None else None
+    return naming.id_of(store.before()), new
 
 
 def _against_source(settings: Settings, limit: int) -> Difference:
@@ -95,5 +90,4 @@ def _against_source(settings: Settings, limit: int) -> Difference:
 
 
 def _mention(held: Held) -> str:
-    reasons = "; ".join(map(tables.plain, held.reasons))
-    return f"\nheld: {held.id} waits for approval ({reasons}); see 'reconfigure diff --held'"
+    return f"{held.id} is held ({'; '.join(held.reasons)}); see 'reconfigure diff --held'"

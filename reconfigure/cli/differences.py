@@ -16,12 +16,13 @@ KEYS = {
     "from": "id of the first generation; null when there is none",
     "to": "id of the second generation, or `source`",
     "different": "whether anything differs",
-    "addresses, domains, users": "each with the numbers `gained`, `lost`, `changed` and with `listed`: the first of them "
-    "(`--limit`), each with `name`, `change` (`gained`, `lost`, `changed`), `old` and `new` (null where it is not; of an "
-    "address `state` and `users`, of a user `uid`)",
-    "files": "each with `path`, `change` (`changed`, `added`, `removed`; `unreadable`: differs, but this user may not read "
-    "it), the numbers of entries `added`, `removed`, `changed`, and with `--files` `lines`: the first of them with `old` "
-    "and `new`",
+    "addresses": "the numbers `gained`, `lost` and `changed`, and `listed`: the first of them (`--limit`), each with "
+    "`name`, `change` (`gained`, `lost`, `changed`), `old` and `new` (`state` and `users`; null where it is not)",
+    "domains": "the same; `old` and `new` are empty objects or null",
+    "users": "the same; `old` and `new` have `uid`",
+    "files": "each with `path`, `change` (`changed`, `added`, `removed`; `unreadable`: it differs, and this user may "
+    "not read how), the numbers of entries `added`, `removed` and `changed`, and with `--files` `lines`: the first of "
+    "them, each with `old` and `new`",
 }
 
 

@@ -64,6 +64,6 @@ def show(flipped: Flipped, *, more: Iterable[str] = ()) -> None:
         )
     )
     for sentence in more:
-        console.print(sentence)
+        console.print(tables.note(sentence))
     if flipped.exit_code:
-        console.print("A daemon could not be told; the next pass tries again.", style=tables.BAD)
+        console.print(tables.note("A daemon could not be told; the next pass tries again.", tables.BAD))

@@ -1,4 +1,4 @@
-"""`reconfigure health`: for the container's health check. Answers within two seconds whatever hangs, and imports little."""
+"""`reconfigure health`: for the container's health check. Answers within two seconds whatever hangs."""
 
 import json
 import signal
@@ -40,7 +40,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
       HEALTHCHECK CMD ["reconfigure", "health"]     in a Dockerfile
     """  # noqa: D301
     settings = settings_of(ctx)
-    from reconfigure.cli.standing import look  # noqa: PLC0415 - a wrong setting should not wait for it
+    # logs comes first: it keeps structlog (which daemons bring along) from importing rich, which is not needed here.
+    from reconfigure.reporting import logs  # noqa: F401, I001, PLC0415
+
+    from reconfigure.cli.standing import look  # noqa: PLC0415
     from reconfigure.reporting.status import Health  # noqa: PLC0415
 
     try:

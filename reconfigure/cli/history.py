@@ -13,13 +13,14 @@ from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import GenerationStore
 from reconfigure.reporting import history
 
+LOOKED_AT = 1000  # lines, from the newest, in which to look for how a generation came about
 KINDS = ("addresses", "domains", "users")
 
 KEYS = {
     "passes": "lines of the [history](status.md), newest first",
-    "generations": "what lies on disk, newest first: `id`, `created`, `parent`, `marks` (of `active`, `before`, `held`), "
-    "`counts`, `changes` (against its parent, such as `addresses gained`; null when nobody knows any more), `error` (why "
-    "it cannot be read, or null)",
+    "generations": "what lies on disk, newest first: `id`, `created`, `parent`, `marks` (of `active`, `before`, "
+    "`held`), `counts`, `changes` (against its parent, such as `addresses gained`; null when the history does not say "
+    "any more) and `error` (why it cannot be read, or null)",
 }
 
 
@@ -50,8 +51,9 @@ def command(ctx: click.Context, *, limit: int, as_json: bool) -> None:
     """  # noqa: D301
     settings = settings_of(ctx)
     store = GenerationStore(settings.state_dir)
-    passes = history.read(settings.state_dir / history.HISTORY_NAME, limit=limit)
-    entries = _entries(store, passes, limit)
+    known = history.read(settings.state_dir / history.HISTORY_NAME, limit=max(limit, LOOKED_AT))
+    passes = known[:limit]
+    entries = _entries(store, known, limit)
     if as_json:
         tables.emit({"passes": passes, "generations": [_document(entry) for entry in entries]})
         return
@@ -112,29 +114,32 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 
 def _show_passes(passes: Iterable[Mapping[str, Any]]) -> None:
-    made = tables.table("when (UTC)", "outcome", "by", "took", "what", right=("took",))
+    console = tables.console()
+    console.print(Text(f"{'when (UTC)':<19}  {'outcome':<11}  {'by':<10}  {'took':>8}", style="bold"))
     for line in passes:
-        seconds = line.get("seconds")
+        seconds, changes, outcome = line.get("seconds"), line.get("changes"), tables.plain(line.get("outcome"))
         took = f"{seconds:.2f} s" if isinstance(seconds, int | float) else ""
-        made.add_row(
-            tables.moment(line.get("time")),
-            tables.styled(line.get("outcome")),
-            tables.plain(line.get("by") or line.get("trigger") or ""),
-            took,
-            _what(line),
+        by = tables.plain(line.get("by") or line.get("trigger") or "")
+        console.print(
+            Text.assemble(
+                f"{tables.moment(line.get('time')):<19}  ",
+                (f"{outcome:<11}", tables.STYLES.get(outcome, "")),
+                f"  {by:<10}  {took:>8}  {_changes(changes)}".rstrip(),
+            )
         )
-    tables.console().print(made)
+        more = line.get("reason") or (f"live since: {line.get('generation')}" if line.get("by") else "")
+        if more:
+            console.print(tables.note(more, tables.DIM, indent=21))
 
 
-def _what(line: Mapping[str, Any]) -> str:
-    """Return what a pass changed and why it was not good; of one that changed nothing countable, what is live."""
-    changes = line.get("changes")
-    said = [tables.changes(changes) if isinstance(changes, dict) else "", tables.plain(line.get("reason") or "")]
-    return "; ".join(filter(None, said)) or f"-> {tables.plain(line.get('generation'))}"
+def _changes(changes: object) -> str:
+    return tables.changes(changes, short=True) if isinstance(changes, dict) else ""
 
 
 def _show_generations(entries: Iterable[Entry], now: datetime) -> None:
-    made = tables.table("generation", "age", "", "addr", "dom", "users", "changed", right=("addr", "dom", "users"))
+    numbers = ("addr", "dom", "users")
+    made = tables.table("generation", "age", "", *numbers, "changed", right=numbers, whole=("generation", "age"))
+    made.columns[2].max_width = max(map(len, naming.WORDS))  # two marks stand one above the other
     for entry in entries:
         mark = Text(" ".join(entry.marks), style=tables.GOOD if naming.ACTIVE in entry.marks else tables.ODD)
         if entry.manifest is None:
@@ -142,7 +147,7 @@ def _show_generations(entries: Iterable[Entry], now: datetime) -> None:
             continue
         counts = (str(entry.manifest.counts.get(kind, "")) for kind in KINDS)
         age = tables.ago(entry.manifest.created, now).removesuffix(" ago")
-        changes = "" if entry.changes is None else tables.changes(entry.changes)
+        changes = _changes(entry.changes)
         if entry.manifest.parent is None:
             changes = "the first"
         made.add_row(entry.id, age, mark, *counts, changes)

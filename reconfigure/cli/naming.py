@@ -10,7 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from reconfigure.errors import GenerationError, ReconfigureError
-from reconfigure.generations.store import MANIFEST_NAME, GenerationStore
+from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.store import MANIFEST_NAME, GenerationStore, Held
 from reconfigure.settings import load
 
 ACTIVE, BEFORE, HELD = "active", "before", "held"
@@ -47,6 +48,11 @@ def resolve(store: GenerationStore, name: str) -> str:
     raise GenerationError(
         f"there is no generation {name!r} in {store.folder}; the newest are: {newest}. See 'reconfigure history'"
     )
+
+
+def id_of(generation: Manifest | Held | None) -> str | None:
+    """Return the id of a generation that may not be there."""
+    return None if generation is None else generation.id
 
 
 def _by_word(store: GenerationStore, word: str) -> str:

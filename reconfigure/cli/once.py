@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from reconfigure import assembly
-from reconfigure.cli import differences, json_option, limit_option, log_to_stderr, settings_of, tables
+from reconfigure.cli import differences, json_option, limit_option, log_to_stderr, naming, settings_of, tables
 from reconfigure.cli.preview import Preview, preview, rendered
 from reconfigure.directory.model import Quarantine
 from reconfigure.errors import EX_DIFFERENT, EX_NOT_GOOD, EX_OK, ReconfigureError
@@ -23,9 +23,9 @@ from reconfigure.reconcile import PassResult, Reconciler
 from reconfigure.settings import Settings
 
 KEYS = {
-    "outcome": "`unchanged`, `changed`, `held`, `degraded`, `failed`; of a dry run `unchanged`, `changed` or `held`: what "
-    "a pass would come to",
-    "dry_run": "whether anything could have been changed",
+    "outcome": "`unchanged`, `changed`, `held`, `degraded` or `failed`; of a dry run what a pass would come to: "
+    "`unchanged`, `changed` or `held`",
+    "dry_run": "true when nothing could have been changed",
     "generation": "id of the active generation, or null",
     "held": "id of the generation that waits for approval, or null",
     "reason": "why it is not good; empty when it is",
@@ -35,8 +35,8 @@ KEYS = {
     "quarantine": "`total` and `by_reason`; or null when the source could not be read",
     "reloads": "`program`, `how`, `result`, `detail` of each; not of a dry run",
     "diff": "as `diff --json` prints it, with `--diff`",
-    "against": "with `--against`: `files`, each with `path`, `there`, the numbers `only_here`, `only_there`, `different` "
-    "and `listed` (`key`, `there`, `here`); `missing`: files that the folder lacks",
+    "against": "with `--against`: `files`, each with `path`, `there`, the numbers `only_here`, `only_there` and "
+    "`different`, and `listed` (`key`, `there`, `here`); `missing`: files that the folder lacks",
 }
 
 
@@ -53,7 +53,7 @@ KEYS = {
 @limit_option(100, "Changes listed in full, of each kind and of each file.")
 @json_option
 @click.pass_context
-def command(  # noqa: PLR0913 - one for each option
+def command(
     ctx: click.Context,
     *,
     dry_run: bool,
@@ -136,7 +136,8 @@ def _against(settings: Settings, folder: Path, how: _How) -> int:
         texts = rendered(reconciler, found.directory)
         compared, missing = difference.against(texts, folder, maps=maps, limit=how.limit)
     if not compared:
-        raise click.UsageError(f"{folder} has none of this tier's files ({', '.join(missing)}); name the folder that has")
+        names = ", ".join(missing)
+        raise click.UsageError(f"{folder} has none of this tier's files ({names}); name the folder that has")
     if how.as_json:
         tables.emit(_preview_document(found) | {"against": differences.folder_document(compared, missing)})
     else:
@@ -165,12 +166,12 @@ def _live(reconciler: Reconciler) -> str | None:
         active = reconciler.store.active()
     except ReconfigureError:
         return None  # the pass meets it, too, and reports it
-    return active and active.id
+    return naming.id_of(active)
 
 
 def _difference(reconciler: Reconciler, before: str | None, result: PassResult, limit: int) -> Difference | None:
     """Return what the pass changed, or would have changed had its generation not been held."""
-    active = result.active and result.active.id
+    active = naming.id_of(result.active)
     if result.held is not None:
         before, active = active, result.held.id
     if active is None:
@@ -182,8 +183,8 @@ def _document(result: PassResult) -> dict[str, Any]:
     return {
         "outcome": result.outcome.value,
         "dry_run": False,
-        "generation": result.active and result.active.id,
-        "held": result.held and result.held.id,
+        "generation": naming.id_of(result.active),
+        "held": naming.id_of(result.held),
         "reason": result.reason,
         "seconds": result.seconds,
         "phases": dict(result.phases),
@@ -197,8 +198,8 @@ def _preview_document(found: Preview) -> dict[str, Any]:
     return {
         "outcome": found.outcome,
         "dry_run": True,
-        "generation": found.active and found.active.id,
-        "held": found.held and found.held.id,
+        "generation": naming.id_of(found.active),
+        "held": naming.id_of(found.held),
         "reason": found.reason,
         "seconds": found.seconds,
         "changes": found.changes,
@@ -214,16 +215,16 @@ def _show(settings: Settings, result: PassResult) -> None:
     console = tables.console()
     console.print(Text.assemble(f"{settings.tier}: ", tables.styled(result.outcome.value), f" in {result.seconds:g} s"))
     if result.reason:
-        console.print(Text(f"  {tables.plain(result.reason)}", style=tables.BAD))
+        console.print(tables.note(result.reason, tables.BAD))
     active = result.active
     console.print(
         tables.facts(
             [
                 ("generation", active.id if active else "none"),
-                ("held", result.held and f"{result.held.id}; see 'reconfigure diff --held', then 'reconfigure approve'"),
+                ("held", f"{result.held.id}; see 'reconfigure diff --held'" if result.held else None),
                 ("changes", tables.changes(result.changes)),
                 ("serves", tables.counted(active.counts) if active else None),
-                ("quarantine", result.quarantine and _told_quarantine(result.quarantine)),
+                ("quarantine", _told_quarantine(result.quarantine)),
                 ("reloads", tables.reloads(told._asdict() for told in result.reloads)),
             ]
         )
@@ -236,12 +237,12 @@ def _show_preview(settings: Settings, found: Preview, differs: Difference) -> No
     style = tables.STYLES[found.outcome]
     console.print(Text.assemble(f"{settings.tier}: ", (would, style), f" (dry run, {found.seconds:g} s)"))
     if found.reason:
-        console.print(Text(f"  {tables.plain(found.reason)}", style=tables.ODD))
+        console.print(tables.note(found.reason, tables.ODD))
     console.print(
         tables.facts(
             [
                 ("generation", found.active.id if found.active else "none"),
-                ("held", found.held and found.held.id),
+                ("held", naming.id_of(found.held)),
                 ("changes", tables.changes(found.changes)),
                 ("files", ", ".join(file.path for file in differs.files)),
                 ("serves", tables.counted(counts_of(found.directory))),
@@ -251,5 +252,7 @@ def _show_preview(settings: Settings, found: Preview, differs: Difference) -> No
     )
 
 
-def _told_quarantine(quarantine: Quarantine) -> str:
+def _told_quarantine(quarantine: Quarantine | None) -> str | None:
+    if quarantine is None:
+        return None  # nothing was read
     return f"{quarantine.total} ({tables.by_reason(quarantine.counts)})" if quarantine.total else "none"

@@ -27,18 +27,18 @@ def command(ctx: click.Context, start: tuple[str, ...]) -> None:
 
     import structlog  # noqa: PLC0415
 
-    from reconfigure import assembly  # noqa: PLC0415
+    from reconfigure import assembly, report  # noqa: PLC0415
     from reconfigure.start import Start  # noqa: PLC0415
 
     logs.configure(settings.log_format, settings.log_level)
-    structlog.contextvars.bind_contextvars(tier=settings.tier.value)
+    report.bind(settings)
     for warning in settings.warnings:
         structlog.get_logger().warning("setting", problem=warning)
     with assembly.reporter(settings) as (reconciler, reporter):
         start_up = Start(
             reconciler, reporter, assembly.supervisor(settings), pace=assembly.pace(settings), sleep=time.sleep
         )
-        ready = start_up.run(groups=start, once=settings.preflight)
+        why_not = start_up.run(groups=start, once=settings.preflight)
     if settings.preflight:
-        click.echo("ready" if ready else "not ready: see the log above")
-    sys.exit(0 if ready else 1)
+        click.echo(f"not ready: {why_not}" if why_not else "ready", err=bool(why_not))
+    sys.exit(1 if why_not else 0)

@@ -33,16 +33,11 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
     store = GenerationStore(settings.state_dir)
     left = naming.resolve(store, naming.ACTIVE)
     target = naming.resolve(store, generation or naming.BEFORE)
-    if not yes:
+    if not yes and target != left:
         found = difference.between(store, left, target, limit=LISTED)
         differences.show(found, tables.console(), lines=False)
     confirm(f"Return to {target}?", yes=yes)
     done = flip.flip(settings, "rolled back", lambda reconciler: reconciler.rollback(target, by=operator()))
-    flip.show(
-        done,
-        more=[
-            f"{done.held.id if done.held else left} is held: it stays away until the source says something else,",
-            "or until 'reconfigure approve' brings it back.",
-        ],
-    )
+    stays_away = "it stays away until the source says something else, or until 'reconfigure approve' brings it back."
+    flip.show(done, more=[f"{left} is held: {stays_away}"] if done.held else [])
     sys.exit(done.exit_code)

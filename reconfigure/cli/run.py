@@ -24,15 +24,23 @@ def command(ctx: click.Context) -> None:
 
     import structlog  # noqa: PLC0415
 
-    from reconfigure import assembly  # noqa: PLC0415
+    from reconfigure import __version__, assembly, report  # noqa: PLC0415
 
     logs.configure(settings.log_format, settings.log_level)
-    structlog.contextvars.bind_contextvars(tier=settings.tier.value)
+    report.bind(settings)
     log = structlog.get_logger()
     for warning in settings.warnings:
         log.warning("setting", problem=warning)
     with assembly.daemon(settings) as loop:
         loop.install_signals()
-        log.info("started", **settings.shown())
+        log.info(
+            "started",
+            version=__version__,
+            task=settings.task,
+            state_dir=str(settings.state_dir),
+            queue=settings.sqs_queue_url is not None,
+            interval=settings.interval,
+        )
+        log.debug("settings", **settings.shown())
         loop.run()
     log.info("stopped")

@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-# logs comes first: it keeps structlog (which daemons brings along) from importing rich, which takes longer than all else.
-from reconfigure.reporting import logs  # noqa: F401, I001
-
 from reconfigure.daemons import Program, Supervisor
 from reconfigure.errors import ReconfigureError, ReloadError
 from reconfigure.generations.manifest import Manifest

@@ -1,14 +1,14 @@
 """`reconfigure status`: what is live, how the last pass went, what is wrong. Imports nothing of AWS."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 from rich.text import Text
 
-from reconfigure.cli import json_option, settings_of, tables
+from reconfigure.cli import json_option, naming, settings_of, tables
 from reconfigure.cli.standing import Standing, look
 from reconfigure.errors import ReconfigureError
 from reconfigure.reporting import history
@@ -23,9 +23,10 @@ KEYS = {
     "before": "id of the generation that was active before it, or null",
     "last_change": "the line of the [history](status.md) that made the active generation live, or null",
     "held": "the generation that waits for approval: `id`, `since`, `reasons`, `lost`; or null",
-    "supervisor": "`error`: why it could not be asked, or null; `programs`, each with `name`, `state`, `pid`, `detail`, "
-    "or null when it was not asked",
-    "report": "the [status document](status.md) of the last pass; `quarantine.listed` only with `--quarantine`; or null",
+    "supervisor": "`error`: why it could not be asked, or null; `programs`, each with `name`, `state`, `pid` and "
+    "`detail`, or null when it was not asked",
+    "report": "the [status document](status.md) of the last pass, or null; `quarantine.listed` only with "
+    "`--quarantine`",
 }
 
 
@@ -64,7 +65,7 @@ def _document(settings: Settings, standing: Standing, *, listed: bool) -> dict[s
         "health": standing.health.document(),
         "active": active
         and {"id": active.id, "created": active.created, "parent": active.parent, "counts": dict(active.counts)},
-        "before": standing.before and standing.before.id,
+        "before": naming.id_of(standing.before),
         "last_change": _last_change(settings, standing),
         "held": held and {"id": held.id, "since": held.since, "reasons": list(held.reasons), "lost": dict(held.lost)},
         "supervisor": {
@@ -82,7 +83,7 @@ def _show(settings: Settings, standing: Standing, *, now: datetime, listed: bool
     health, active, report = standing.health, standing.active, standing.report
     console.print(Text.assemble(f"{settings.tier} on {settings.task}: ", tables.styled(health.status)))
     for problem in health.problems:
-        console.print(Text(f"  {tables.plain(problem)}", style=tables.BAD if health.exit_code else tables.ODD))
+        console.print(tables.note(problem, tables.BAD if health.exit_code else tables.ODD))
     rows: list[tuple[str, str | Text | None]] = [
         ("generation", f"{active.id} (built {tables.ago(active.created, now)})" if active else "none"),
         ("last change", _told_change(_last_change(settings, standing), now)),
@@ -92,7 +93,7 @@ def _show(settings: Settings, standing: Standing, *, now: datetime, listed: bool
         since = tables.ago(standing.held.since, now)
         rows.append(("held", f"{standing.held.id} (since {since}); see 'reconfigure diff --held'"))
     if report is not None:
-        rows += _of_report(report, now)
+        rows += _of_report(report, now, said=health.problems)
     if standing.supervisor_error is not None:
         rows.append(("supervisord", f"cannot be asked: {tables.plain(standing.supervisor_error)}"))
     console.print(tables.facts(rows))
@@ -105,15 +106,16 @@ def _show(settings: Settings, standing: Standing, *, now: datetime, listed: bool
         _show_refusals(report.quarantine)
 
 
-def _of_report(report: Status, now: datetime) -> Iterator[tuple[str, str | Text | None]]:
+def _of_report(report: Status, now: datetime, *, said: Sequence[str]) -> Iterator[tuple[str, str | Text | None]]:
     last = report.pass_
     if last is not None:
-        said = f" {tables.ago(last.started, now)}, {last.seconds:g} s, by {tables.plain(last.trigger)}"
-        yield "last pass", Text.assemble(tables.styled(last.outcome), said)
+        when = f" {tables.ago(last.started, now)}, {last.seconds:g} s, by {tables.plain(last.trigger)}"
+        yield "last pass", Text.assemble(tables.styled(last.outcome), when)
     yield "last success", tables.ago(report.last_success, now)
     if report.last_error is not None:
         error = report.last_error
-        yield "last error", f"{tables.moment(error.time)} ({tables.ago(error.time, now)}): {tables.plain(error.error)}"
+        what = "see above" if any(error.error in problem for problem in said) else tables.plain(error.error)
+        yield "last error", f"{tables.moment(error.time)} ({tables.ago(error.time, now)}): {what}"
     yield "next pass", tables.ago(report.next_pass, now) if report.next_pass else None
     refused = report.quarantine
     yield "quarantine", f"{refused.total} ({tables.by_reason(refused.by_reason)})" if refused.total else "none"

@@ -7,15 +7,18 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 GOOD, BAD, ODD, DIM = "green", "red", "yellow", "dim"
+
+SHORT = {"addresses": "addr", "domains": "dom"}
 
 STYLES = {
     "ok": GOOD,
@@ -74,17 +77,24 @@ def facts(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
     return grid
 
 
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
+def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -> Table:
     """Return an empty table without lines: a bold head, two blanks between columns.
 
     Args:
         columns: heads, from the left; a column gives way by folding its values.
         right: heads of the columns that hold numbers.
+        whole: heads of the columns that are never folded, such as ids that somebody will copy.
     """
     made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", justify="right" if column in right else "left")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        made.add_column(column, overflow="fold", justify=justify, no_wrap=column in whole)
     return made
+
+
+def note(text: object, style: str = "", *, indent: int = 2) -> Padding:
+    """Return a sentence that stays indented when it takes more than a line."""
+    return Padding(Text(plain(text), style=style), (0, 0, 0, indent))
 
 
 def ago(stamp: object, now: datetime) -> str:
@@ -124,13 +134,13 @@ def counted(counts: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def changes(mapping: Mapping[str, Any]) -> str:
-    """Return `{"addresses gained": 2, "addresses lost": 1}` as `addresses +2 -1`."""
+def changes(mapping: Mapping[str, Any], *, short: bool = False) -> str:
+    """Return `{"addresses gained": 2, "addresses lost": 1}` as `addresses +2 -1`, or shorter as `addr +2 -1`."""
     kinds: dict[str, list[str]] = {}
     for what, how_many in mapping.items():
         kind, _, way = str(what).partition(" ")
         sign = {"gained": "+", "lost": "-", "changed": "~"}.get(way, f"{way} ")
-        kinds.setdefault(kind, []).append(f"{sign}{how_many}")
+        kinds.setdefault(SHORT.get(kind, kind) if short else kind, []).append(f"{sign}{how_many}")
     return ", ".join(f"{plain(kind)} {' '.join(ways)}" for kind, ways in kinds.items())
 
 
@@ -142,7 +152,7 @@ def by_reason(counts: Mapping[str, int]) -> str:
 
 def reloads(told: Iterable[Mapping[str, Any]]) -> Text:
     """Return what became of each reload, one a line."""
-    lines = Text("\n").join(
+    return Text("\n").join(
         Text.assemble(
             f"{plain(one.get('program'))} ({plain(one.get('how'))}): ",
             styled(one.get("result")),
@@ -150,7 +160,6 @@ def reloads(told: Iterable[Mapping[str, Any]]) -> Text:
         )
         for one in told
     )
-    return lines
 
 
 def number(how_many: int, things: str) -> str:

@@ -1,13 +1,15 @@
 """Rows and users become a `Directory`: each row judged once, everything sound served, the rest in quarantine.
 
-This runs once for every row of every full pass, so the common row (canonical already, users known) takes one
-regular expression and two dictionary look-ups; whatever is odd falls through to the careful path.
+This runs once for every row of every full pass, so the common row (written as the admin app writes it, in a domain
+and with owners seen before) takes a regular expression and a few look-ups; whatever is odd takes the careful path.
 """
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, count, islice, repeat
+from operator import eq, itemgetter
+from typing import Any
 
 from reconfigure.directory import syntax
 from reconfigure.directory.model import (
@@ -19,10 +21,9 @@ from reconfigure.directory.model import (
     State,
     User,
 )
+from reconfigure.directory.owners import Owners
 from reconfigure.directory.printable import printable
 from reconfigure.directory.users import judge_users
-
-USER_FIELD_LIMIT = 2048  # 62 users of the longest name; beyond it somebody is not sharing an address
 
 
 class _Listed:
@@ -65,7 +66,7 @@ def assemble(
         served, refusals = judge_users(users, high_uids=high_uids)
         for refusal in refusals:
             refused.add(refusal)
-    owners = _owners({user.name for user in served} if users is not None else None)
+    owners = Owners({user.name for user in served} if users is not None else None)
     canonical: list[str] = []
     folded: list[tuple[str, str, str]] = []  # (name, key as written, packed line)
     domains: set[str] = set()
@@ -74,6 +75,10 @@ def assemble(
         checkpoint()
         rows += len(page)
         for row in page:
+            plain = _plain_line(row, domains=domains, owners=owners.clean)
+            if plain is not None:
+                canonical.append(plain)
+                continue
             judged = _judge_row(row, owners=owners, refused=refused)
             if judged is None:
                 continue
@@ -84,6 +89,7 @@ def assemble(
             else:
                 folded.append((box.name, key, line))
     canonical.sort()
+    _drop_repeated(canonical, refused)
     domains |= _merge_folded(canonical, folded, refused)
     return Directory(
         lines=canonical,
@@ -93,6 +99,21 @@ def assemble(
         quarantine=refused.quarantine(),
         rows=rows,
     )
+
+
+def _drop_repeated(lines: list[str], refused: _Listed) -> None:
+    """Keep the first line of each name: a table whose key is more than the address may hold an address twice."""
+    repeated = set(compress(count(1), map(eq, _names(lines), islice(_names(lines), 1, None))))
+    if not repeated:
+        return
+    for at in sorted(repeated):
+        key = printable(lines[at].partition("\t")[0])
+        refused.add(Refusal("address-duplicate", "address", key, "address", "another row has the same key"))
+    lines[:] = [line for at, line in enumerate(lines) if at not in repeated]
+
+
+def _names(lines: Iterable[str]) -> Iterator[str]:
+    return map(itemgetter(0), map(str.partition, lines, repeat("\t")))
 
 
 def _merge_folded(lines: list[str], folded: list[tuple[str, str, str]], refused: _Listed) -> set[str]:
@@ -111,9 +132,40 @@ def _merge_folded(lines: list[str], folded: list[tuple[str, str, str]], refused:
     return {name.rpartition("@")[2] for name in won}
 
 
-def _judge_row(
-    row: RawRow, *, owners: Callable[[str], "_Owners"], refused: _Listed
-) -> tuple[str, syntax.Mailbox, str] | None:
+def _plain_line(row: RawRow, *, domains: Collection[str], owners: Mapping[str, str]) -> str | None:
+    """Return the packed line of a row that has nothing odd about it; None for every row that needs a closer look.
+
+    Args:
+        row: of the table.
+        domains: known to be canonical.
+        owners: values of `user` without a fault in them, and the served users that they come to.
+    """
+    try:
+        name = row["address"]["S"]
+        local, _, host = name.partition("@")
+        if (
+            host not in domains
+            or row["username"]["S"] != local
+            or row["subdomain"]["S"] + "." + row["tld"]["S"] != host
+            or len(local) > syntax.LOCAL_PART_LIMIT
+            or len(name) > syntax.ADDRESS_LIMIT
+            or syntax.PLAIN_LOCAL_PART.fullmatch(local) is None
+        ):
+            return None
+        owning = owners[row["user"]["S"]]
+        suspended = row["suspended"]["BOOL"] if "suspended" in row else False
+    except (KeyError, TypeError, AttributeError):
+        return None  # a field is absent or of another type
+    if suspended is False:
+        return f"{name}\t{_ACTIVE if owning else _DANGLING}\t{owning}"
+    return f"{name}\t{_SUSPENDED}\t{owning}" if suspended is True else None
+
+
+# An enumeration's member costs more to look up than all else that a line is made of.
+_ACTIVE, _SUSPENDED, _DANGLING = State.ACTIVE.value, State.SUSPENDED.value, State.DANGLING.value
+
+
+def _judge_row(row: RawRow, *, owners: Owners, refused: _Listed) -> tuple[str, syntax.Mailbox, str] | None:
     """Return (key, mailbox, packed line) of a row that may be rendered; None when it is refused."""
     key = _string(row, "address")
     if key is None:
@@ -128,16 +180,22 @@ def _judge_row(
         refused.add(refusal)
         return None
     owning = _owners_of(row, key, owners, refused)
-    suspended = row.get("suspended")
-    if suspended is not None and not isinstance(suspended.get("BOOL", suspended.get("NULL")), bool):
-        # Somebody meant to say something about suspension; serving the address would be a guess.
-        refused.add(Refusal("row-type", "address", printable(key), "suspended", "not a boolean; taken as suspended"))
-        state = State.SUSPENDED.value
-    elif suspended is not None and suspended.get("BOOL") is True:
-        state = State.SUSPENDED.value
-    else:
-        state = State.ACTIVE.value if owning else State.DANGLING.value
+    state = _ACTIVE if owning else _DANGLING
+    if not _is_absent(row.get("suspended")):
+        said: Any = row["suspended"]
+        suspended = said.get("BOOL") if isinstance(said, dict) else None
+        if not isinstance(suspended, bool):
+            # Somebody meant to say something about suspension; serving the address would be a guess.
+            detail = "not a boolean; taken as suspended"
+            refused.add(Refusal("row-type", "address", printable(key), "suspended", detail))
+        if suspended is not False:
+            state = _SUSPENDED
     return key, box, f"{box.name}\t{state}\t{owning}"
+
+
+def _is_absent(value: Any) -> bool:
+    """Tell whether a field says nothing: it is not there, or it is DynamoDB's NULL, as boto3 writes None."""
+    return value is None or (isinstance(value, dict) and value.get("NULL") is True)
 
 
 def _string(row: RawRow, field: str) -> str | None:
@@ -154,16 +212,17 @@ def _mismatch(row: RawRow, key: str, name: str) -> Refusal | None:
     """Refuse a row whose parts say another address than its key: one of them is wrong, and mail would go by it."""
     parts: dict[str, str] = {}
     for field in ("username", "subdomain", "tld"):
-        if field in row:
+        if not _is_absent(row.get(field)):
             text = _string(row, field)
             if text is None:
                 return Refusal("row-type", "address", printable(key), field, "not a string")
             parts[field] = text
-    if "username" not in parts and "tld" not in parts:
-        return None  # the key alone says it
     local, _, host = name.partition("@")
-    said_host = ".".join(part for part in (parts.get("subdomain"), parts.get("tld", "")) if part)
-    said = f"{parts.get('username', local)}@{said_host if 'tld' in parts else host}"
+    subdomain = parts.get("subdomain", "")
+    # Without a tld, the key's own: what follows as many labels as the subdomain has.
+    own_tld = host.split(".", subdomain.count(".") + 1)[-1] if subdomain else host
+    said_host = ".".join(part for part in (subdomain, parts.get("tld", own_tld)) if part)
+    said = f"{parts.get('username', local)}@{said_host}"
     if said in (key, name):
         return None
     folded = syntax.mailbox(said)
@@ -173,38 +232,8 @@ def _mismatch(row: RawRow, key: str, name: str) -> Refusal | None:
     return Refusal("address-mismatch", "address", printable(key), "username/subdomain/tld", detail)
 
 
-class _Owners:
-    """What one value of the `user` field comes to: the served users joined by '/', and the refusals in it."""
-
-    __slots__ = ("served", "unfit")
-
-    def __init__(self, served: str, unfit: tuple[tuple[str, str], ...]) -> None:
-        self.served = served
-        self.unfit = unfit
-
-
-def _owners(known: set[str] | None) -> Callable[[str], _Owners]:
-    """Return a function from a `user` value to its owners; values repeat, so answers are kept (within bounds)."""
-
-    @lru_cache(maxsize=65_536)
-    def owners(value: str) -> _Owners:
-        if len(value) > USER_FIELD_LIMIT:
-            return _Owners("", (("user-field-length", f"{len(value)} characters; at most {USER_FIELD_LIMIT}"),))
-        names: set[str] = set()
-        unfit: list[tuple[str, str]] = []
-        for part in value.split("/"):
-            name = syntax.user_name(part)
-            if isinstance(name, syntax.Unfit):
-                unfit.append((name.code, f"{printable(part)}: {name.detail}"))
-            elif known is None or name in known:
-                names.add(name)
-        return _Owners("/".join(sorted(names)), tuple(unfit))
-
-    return owners
-
-
-def _owners_of(row: RawRow, key: str, owners: Callable[[str], _Owners], refused: _Listed) -> str:
-    if "user" not in row:
+def _owners_of(row: RawRow, key: str, owners: Owners, refused: _Listed) -> str:
+    if _is_absent(row.get("user")):
         refused.add(
             Refusal("user-missing", "address", printable(key), "user", "the address has no user; mail is deferred")
         )
@@ -213,7 +242,7 @@ def _owners_of(row: RawRow, key: str, owners: Callable[[str], _Owners], refused:
     if value is None:
         refused.add(Refusal("row-type", "address", printable(key), "user", "not a string; mail is deferred"))
         return ""
-    found = owners(value)
-    for code, detail in found.unfit:
-        refused.add(Refusal(code, "address", printable(key), "user", detail))
+    found = owners.of(value)
+    for unfit in found.unfit:
+        refused.add(Refusal(unfit.code, "address", printable(key), "user", unfit.detail))
     return found.served

@@ -9,15 +9,24 @@ import hashlib
 from collections.abc import Iterable
 
 ALIAS_LIMIT = 64  # the longest local part that RFC 5321 promises to carry
+# makemap takes lines of up to 1022 characters and fails on a longer one; this leaves room for alias and separator.
+MEMBERS_LIMIT = 950
 
 
 def alias_name(users: tuple[str, ...]) -> str:
     """Return the alias that expands to two or more users (sorted, each once)."""
     joined = ".".join(users)
-    if len(joined) <= ALIAS_LIMIT:
+    # Expanding an alias x, sendmail makes the alias owner-x, where there is one, the envelope's sender (aliases(5)):
+    # the user owner-alice and bob would get the bounces of what alice and bob share.
+    if len(joined) <= ALIAS_LIMIT and not joined.startswith("owner-"):
         return joined
     # 40 hexadecimal digits are longer than any user name, so this cannot be somebody's joined name either.
     return f"shared.{hashlib.sha256(joined.encode('ascii')).hexdigest()[:40]}"
+
+
+def members(users: Iterable[str]) -> str:
+    """Return users as the alias database lists them."""
+    return ", ".join(users)
 
 
 def target(users: tuple[str, ...]) -> str:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import idna
 
+from reconfigure.directory.printable import printable
+
 LOCAL_PART_LIMIT = 64
 DOMAIN_LIMIT = 253  # RFC 5321 allows 255 octets on the wire; as text without the root dot that is 253
 ADDRESS_LIMIT = 254  # RFC 5321 §4.5.3.1.3: a path is 256 octets with its angle brackets
@@ -24,7 +26,7 @@ USER_LIMIT = 32
 # ! % | / # " $ * ? ` ^ { }
 _ATOM = r"[a-z0-9_&'=~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")
+PLAIN_LOCAL_PART = re.compile(rf"(?!-){_ATOM}(?:\.{_ATOM})*")  # folded; its length is another matter
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 _PLAIN_ADDRESS = re.compile(rf"((?!-){_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL})")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*")
@@ -86,7 +88,7 @@ def local_part(text: str) -> str | Unfit:
     folded = text.translate(_FOLD)
     if "+" in folded:
         return Unfit("local-part-detail", "'+' starts a detail: mail for name+detail is delivered as name")
-    if not _LOCAL_PART.fullmatch(folded):
+    if not PLAIN_LOCAL_PART.fullmatch(folded):
         return Unfit(
             "local-part-characters",
             "only letters, digits and . _ - & ' = ~ (ASCII), no leading '-', no dot at an end or beside another",
@@ -103,7 +105,7 @@ def domain(text: str) -> str | Unfit:
         try:
             folded = ".".join(_a_label(label) for label in folded.split("."))
         except (idna.IDNAError, UnicodeError) as error:
-            return Unfit("domain-idn", f"not a valid internationalised domain (RFC 5890): {error}")
+            return Unfit("domain-idn", f"not a valid internationalised domain (RFC 5890): {printable(error)}")
     if len(folded) > DOMAIN_LIMIT:
         return Unfit("domain-length", f"{len(folded)} characters as A-labels; at most {DOMAIN_LIMIT}")
     if not _DOMAIN.fullmatch(folded):

@@ -13,14 +13,21 @@ from datetime import datetime
 from pathlib import Path
 
 from reconfigure.directory.model import Directory, State
+from reconfigure.durable import sync, sync_all
 from reconfigure.errors import GenerationError
 from reconfigure.generations import checks
 from reconfigure.generations.compare import SNAPSHOT_FOLDER, lines_of
-from reconfigure.generations.durable import sync, sync_all
 from reconfigure.generations.guard import KINDS
 from reconfigure.generations.manifest import FileRecord, Manifest
 from reconfigure.generations.maps import Makemap
-from reconfigure.generations.store import BUILDING_PREFIX, MANIFEST_NAME, GenerationStore, remove
+from reconfigure.generations.store import (
+    BUILDING_PREFIX,
+    MANIFEST_NAME,
+    GenerationStore,
+    is_sound,
+    remove,
+    sha256_of,
+)
 from reconfigure.phases import Phases
 from reconfigure.rendering import Renderer, View
 from reconfigure.tiers import FileSpec, TierManifest
@@ -171,7 +178,7 @@ class Builder:
             checkpoint()
             with phases("check"):
                 count = self._makemap.verify(path, spec.map, checkpoint=checkpoint)
-                made[f"{spec.path}.db"] = _record(database, entries=count)
+                made[f"{spec.path}.db"] = _record(database, spec=spec, entries=count)
         return made
 
     def _link(self, spec: FileSpec, folder: Path, active: Manifest) -> dict[str, FileRecord] | None:
@@ -180,7 +187,7 @@ class Builder:
         records = {}
         for path in spec.files:
             record = active.files.get(path)
-            if record is None or not _is_sound(source / path, record):
+            if record is None or not is_sound(source / path, record):
                 return None
             records[path] = record
         for path in spec.files:
@@ -225,9 +232,7 @@ def _write(path: Path, chunks: Iterable[bytes], *, spec: FileSpec, checkpoint: C
                 break
             entries -= 1
     _own(path, spec)
-    compiled = f"{spec.map.kind} {spec.map.separator or ''}" if spec.map else ""
-    made_as = f"{spec.mode:04o} {spec.owner or ''} {compiled}".rstrip()
-    return FileRecord(sha256=sha.hexdigest(), size=size, entries=entries, made_as=made_as)
+    return FileRecord(sha256=sha.hexdigest(), size=size, entries=entries, made_as=_made_as(spec))
 
 
 def _snapshot(folder: Path, kind: str, directory: Directory, checkpoint: Callable[[], None]) -> dict[str, FileRecord]:
@@ -262,17 +267,10 @@ def _own(path: Path, spec: FileSpec) -> None:
             ) from error
 
 
-def _record(path: Path, *, entries: int) -> FileRecord:
-    return FileRecord(sha256=_sha256(path), size=path.stat().st_size, entries=entries)
+def _record(path: Path, *, spec: FileSpec, entries: int) -> FileRecord:
+    return FileRecord(sha256=sha256_of(path), size=path.stat().st_size, entries=entries, made_as=_made_as(spec))
 
 
-def _is_sound(path: Path, record: FileRecord) -> bool:
-    try:
-        return path.stat().st_size == record.size and _sha256(path) == record.sha256
-    except OSError:
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _made_as(spec: FileSpec) -> str:
+    compiled = f"{spec.map.kind} {spec.map.separator or ''}" if spec.map else ""
+    return f"{spec.mode:04o} {spec.owner or ''} {compiled}".rstrip()

@@ -113,10 +113,10 @@ def from_active(store: GenerationStore, directory: Directory, texts: Mapping[str
         GenerationError: the active generation is damaged.
     """
     active = store.active()
-    return _difference(store, active and active.id, SOURCE, World(directory=directory), texts, limit)
+    return _difference(store, None if active is None else active.id, SOURCE, World(directory=directory), texts, limit)
 
 
-def _difference(  # noqa: PLR0913 - private; two of everything
+def _difference(
     store: GenerationStore, old: str | None, new: str, world: World, texts: Mapping[str, Text], limit: int
 ) -> Difference:
     if old is None:

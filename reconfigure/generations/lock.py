@@ -37,20 +37,17 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
             f"{state_dir} is being changed by {_held_by(holder)}; waited {wait:g} s. "
             "Let it finish, or end that process, and try again"
         ) from error
+    said = {
+        "pid": os.getpid(),
+        "command": " ".join(sys.argv)[:200],
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     try:
-        holder.write_text(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "command": " ".join(sys.argv)[:200],
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                }
-            ),
-            encoding="utf-8",
-        )
+        with suppress(OSError):  # on a full disk there is still a lock, and a pass that may have nothing to write
+            holder.write_text(json.dumps(said), encoding="utf-8")
         yield
     finally:
-        with suppress(OSError):  # a full or read-only disk must not hide what went wrong inside
+        with suppress(OSError):  # nor must the disk hide what went wrong inside
             holder.unlink(missing_ok=True)
         lock.release()
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from reconfigure.errors import GenerationError
@@ -16,14 +16,19 @@ class FileRecord:
         sha256: of the whole file, hexadecimal.
         size: bytes.
         entries: lines that are not comments, or keys of a compiled map.
-        made_as: mode, owner and map type it was made with; a file is shared with the next generation only if all
-            of this is the same.
+        made_as: mode (octal), owner and map type it was made with; a file is shared with the next generation only
+            if all of this is the same.
     """
 
     sha256: str
     size: int
     entries: int
     made_as: str = ""
+
+    @property
+    def mode(self) -> int | None:
+        """Permission bits that it was made with; None when that was not written down."""
+        return int(self.made_as[:4], 8) if self.made_as else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,8 @@ class Manifest:
         return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, *, origin: str) -> "Manifest":
-        """Return the manifest that a document holds.
+    def from_json(cls, text: str | bytes, *, origin: str) -> "Manifest":
+        """Return the manifest that a document holds; fields that a newer version added are ignored.
 
         Args:
             text: the document.
@@ -57,9 +62,17 @@ class Manifest:
         """
         try:
             document: dict[str, Any] = json.loads(text)
-            files = {path: FileRecord(**record) for path, record in document.pop("files").items()}
-            return cls(files=files, **document)
+            files = {path: FileRecord(**_known(FileRecord, record)) for path, record in document["files"].items()}
+            for record in files.values():
+                _ = record.mode
+            return cls(**{**_known(cls, document), "files": files})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise GenerationError(
-                f"{origin} is not a generation's manifest ({error}); remove that generation's folder"
+                f"{origin} is not a generation's manifest ({error}); remove that file and run 'reconfigure once', "
+                "which clears up and builds what the source says"
             ) from error
+
+
+def _known(cls: type[FileRecord | Manifest], document: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(cls)}
+    return {key: value for key, value in document.items() if key in names}

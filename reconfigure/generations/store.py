@@ -4,6 +4,7 @@
 leads to a whole generation. Whoever changes anything here holds the lock (see `lock.py`).
 """
 
+import hashlib
 import json
 import shutil
 import stat
@@ -12,9 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from reconfigure.durable import replace_link, replace_text, sweep, sync
 from reconfigure.errors import GenerationError
-from reconfigure.generations.durable import replace_link, replace_text, sync
-from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.manifest import FileRecord, Manifest
 
 MANIFEST_NAME = "manifest.json"
 BUILDING_PREFIX = ".building-"
@@ -48,11 +49,15 @@ class GenerationStore:
     def prepare(self) -> None:
         """Make the folders and remove what an interrupted pass left behind; needs the lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in (*self.folder.glob(f"{BUILDING_PREFIX}*"), *self.state_dir.glob(".*.tmp")):
+        sweep(self.state_dir)
+        for leftover in self.folder.glob(f"{BUILDING_PREFIX}*"):
             remove(leftover)
+        followed = self._followed()
         for folder in self.folder.iterdir():
-            if folder.is_dir() and not (folder / MANIFEST_NAME).is_file():
-                remove(folder)  # a prune that was interrupted; a generation gets its name only when it is whole
+            # A prune that was interrupted: a generation gets its name only when it is whole. One that daemons follow
+            # stays whatever it lacks: half of it serves better than nothing, until the next one takes its place.
+            if folder.is_dir() and folder.name not in followed and not (folder / MANIFEST_NAME).is_file():
+                remove(folder)
 
     def path(self, generation: str) -> Path:
         """Return a generation's folder, whether or not it exists."""
@@ -63,8 +68,12 @@ class GenerationStore:
         return self._follow(self.current)
 
     def before(self) -> Manifest | None:
-        """Return the manifest of the generation that was active before, or None."""
-        return self._follow(self.previous)
+        """Return the manifest of the generation that was active before, or None.
+
+        None, too, after an end between the two links of a flip: then `previous` leads to the active one already.
+        """
+        before, active = self._follow(self.previous), self._follow(self.current)
+        return before if active is None or before != active else None
 
     def _follow(self, link: Path) -> Manifest | None:
         try:
@@ -83,17 +92,30 @@ class GenerationStore:
         """
         path = self.path(generation) / MANIFEST_NAME
         try:
-            return Manifest.from_json(path.read_text(encoding="utf-8"), origin=str(path))
+            return Manifest.from_json(path.read_bytes(), origin=str(path))
         except (FileNotFoundError, NotADirectoryError) as error:
             known = ", ".join(manifest.id for manifest in self.all()[:5]) or "none"
             raise GenerationError(f"there is no generation {generation!r}; the newest are: {known}") from error
 
     def all(self) -> list[Manifest]:
-        """Return the manifests of all whole generations, newest first."""
+        """Return the manifests of all whole generations, newest first; those that cannot be read are left out."""
         if not self.folder.is_dir():
             return []
-        names = sorted((entry.parent.name for entry in self.folder.glob(f"[!.]*/{MANIFEST_NAME}")), reverse=True)
-        return [self.load(name) for name in names]
+        found = (self._load_if_sound(name) for name in self._names())
+        return [manifest for manifest in found if manifest is not None]
+
+    def _names(self) -> list[str]:
+        entries = self.folder.glob(f"[!.]*/{MANIFEST_NAME}")
+        return sorted((entry.parent.name for entry in entries), reverse=True)
+
+    def _load_if_sound(self, generation: str) -> Manifest | None:
+        try:
+            return self.load(generation)
+        except GenerationError:
+            return None  # whoever asks for it by name is told; nobody else has to stumble over it
+
+    def _followed(self) -> set[str]:
+        return {link.readlink().name for link in (self.current, self.previous) if link.is_symlink()}
 
     def new_id(self, created: datetime, digest: str) -> str:
         """Return an id that sorts by time and names its input; never one that exists."""
@@ -105,16 +127,14 @@ class GenerationStore:
         return name
 
     def is_intact(self, manifest: Manifest) -> bool:
-        """Tell by size, kind and mode whether a generation's files are as they were built (contents: `verify`)."""
+        """Tell by kind, size and mode whether a generation's files are as they were built: cheap, for every pass."""
         folder = self.path(manifest.id)
-        for path, record in manifest.files.items():
-            try:
-                found = (folder / path).lstat()
-            except OSError:
-                return False
-            if not stat.S_ISREG(found.st_mode) or found.st_size != record.size:
-                return False
-        return True
+        return all(is_intact(folder / path, record) for path, record in manifest.files.items())
+
+    def is_sound(self, manifest: Manifest) -> bool:
+        """Tell whether a generation's files are as they were built, down to every byte."""
+        folder = self.path(manifest.id)
+        return all(is_sound(folder / path, record) for path, record in manifest.files.items())
 
     def activate(self, generation: str) -> None:
         """Make a generation the active one by one rename; needs the lock.
@@ -123,10 +143,11 @@ class GenerationStore:
             GenerationError: it is not whole.
         """
         manifest = self.load(generation)
-        if not self.is_intact(manifest):
+        # Every byte: the moments between building and this may have been weeks, and the file an operator's editor.
+        if not self.is_sound(manifest):
             raise GenerationError(
                 f"generation {generation} was changed or damaged since it was built, so it was not activated; "
-                "run 'reconfigure once' to build it anew from the source"
+                f"remove {self.path(generation)} and run 'reconfigure once', which builds what the source says"
             )
         active = self.active()
         if active is not None and active.id == generation:
@@ -136,7 +157,7 @@ class GenerationStore:
         replace_link(self.current, f"generations/{generation}")
 
     def held(self) -> Held | None:
-        """Return the candidate that waits for approval, or None."""
+        """Return the candidate that waits for approval, or None: also when its folder is gone."""
         try:
             document = json.loads(self._held.read_text(encoding="utf-8"))
             held = Held(**{**document, "reasons": tuple(document["reasons"])})
@@ -162,20 +183,46 @@ class GenerationStore:
         """Remove old generations and return their ids; needs the lock.
 
         A generation goes when it is beyond the newest `keep` or older than `days`. The active one, the one before
-        it and the held one stay whatever their age.
+        it and the held one stay whatever their age. One whose manifest cannot be read is of no use, and goes.
         """
-        stays = {link.readlink().name for link in (self.current, self.previous) if link.is_symlink()}
+        stays = self._followed()
         held = self.held()
         if held is not None:
             stays.add(held.id)
         gone = []
         oldest = now - timedelta(days=days)
-        for rank, manifest in enumerate(self.all()):
-            too_old = datetime.fromisoformat(manifest.created) < oldest
-            if manifest.id not in stays and (rank >= keep or too_old):
-                remove(self.path(manifest.id))
-                gone.append(manifest.id)
+        for rank, name in enumerate(self._names()):
+            if name in stays:
+                continue
+            manifest = self._load_if_sound(name)
+            if manifest is None or rank >= keep or datetime.fromisoformat(manifest.created) < oldest:
+                remove(self.path(name))
+                gone.append(name)
         return gone
+
+
+def is_intact(path: Path, record: FileRecord) -> bool:
+    """Tell by kind, size and mode whether a file is as it was built."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    right_mode = record.mode in {None, stat.S_IMODE(found.st_mode)}
+    return stat.S_ISREG(found.st_mode) and found.st_size == record.size and right_mode
+
+
+def is_sound(path: Path, record: FileRecord) -> bool:
+    """Tell whether a file is as it was built, down to every byte."""
+    try:
+        return is_intact(path, record) and sha256_of(path) == record.sha256
+    except OSError:
+        return False
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove(path: Path) -> None:

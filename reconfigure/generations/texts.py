@@ -15,6 +15,9 @@ from reconfigure.generations.compare import SNAPSHOT_FOLDER
 from reconfigure.generations.manifest import Manifest
 from reconfigure.tiers import MapSpec
 
+# The sign of a finished alias database: newaliases(1) puts it into the database, makemap wants it in the text.
+ALIASES_ARE_WHOLE = ("@", "@")
+
 
 class Text(Protocol):
     """A file's content, which can be read any number of times."""
@@ -136,4 +139,6 @@ def pairs(lines: Iterable[bytes], spec: MapSpec | None) -> Iterator[tuple[str, s
     end = re.compile(ends)
     for line in entries(lines):
         key, value = (*end.split(line.strip(), 1), "")[:2]
-        yield key.strip().lower(), re.sub(" ?, ?", ",", " ".join(value.split()))
+        pair = key.strip().lower(), re.sub(" ?, ?", ",", " ".join(value.split()))
+        if pair != ALIASES_ARE_WHOLE:
+            yield pair

@@ -50,9 +50,13 @@ def run_tool(
         )
     except FileNotFoundError as error:
         raise GenerationError(f"{what} failed: {command[0]} was not found; install the package it is in") from error
+    except OSError as error:
+        raise GenerationError(
+            f"{what} failed: {command[0]} could not be started: {error.strerror}; look at its mode and at free memory"
+        ) from error
     with process:
         try:
-            out, err = _wait(process, what, text, until=time.monotonic() + timeout, checkpoint=checkpoint)
+            out, err = _wait(process, what, text, timeout=timeout, checkpoint=checkpoint)
         except BaseException:
             process.kill()
             raise
@@ -64,14 +68,19 @@ def _wait(
     what: str,
     text: bytes | None,
     *,
-    until: float,
+    timeout: float,
     checkpoint: Callable[[], None],
 ) -> tuple[bytes | None, bytes | None]:
+    until = time.monotonic() + timeout
     while True:
         try:
-            return process.communicate(text, timeout=_SLICE)
+            return process.communicate(text, timeout=min(_SLICE, max(until - time.monotonic(), 0.0)))
         except subprocess.TimeoutExpired as error:
             text = None  # communicate goes on with the rest of what it was given first
             if time.monotonic() >= until:
-                raise GenerationError(f"{what} took too long and was ended ({error.cmd})") from error
+                said = ((error.stdout or b"") + (error.stderr or b""))[-500:].decode("utf-8", "replace").strip()
+                raise GenerationError(
+                    f"{what} took longer than {timeout:g} s and was ended ({' '.join(map(str, error.cmd))}); it said: "
+                    f"{said or 'nothing'}. Find out what it waits for, or raise RECONFIGURE_TOOL_TIMEOUT"
+                ) from error
             checkpoint()

@@ -7,14 +7,12 @@ field).
 
 import dataclasses
 import json
-import os
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from reconfigure.durable import replace_text
 from reconfigure.errors import ReconfigureError
 
 T = TypeVar("T")
@@ -59,23 +57,8 @@ def replace(path: Path, document: Any) -> None:
     Raises:
         ReconfigureError: the folder is missing, full, or may not be written; the old document is untouched.
     """
-    text = json.dumps(encode(document), indent=2) + "\n"
-    # Named after the process, so that two writers (the daemon, an operator's command) cannot write into one file.
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        _sweep(path)
-        try:
-            with fresh.open("w", encoding="ascii") as stream:
-                os.fchmod(stream.fileno(), 0o644)
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(path)
-        except BaseException:
-            with suppress(OSError):  # the error that led here is the one to report
-                fresh.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        replace_text(path, json.dumps(encode(document), indent=2) + "\n")
     except OSError as error:
         raise ReconfigureError(
             f"could not write {path}: {error.strerror or error}. The one before it is untouched; "
@@ -97,23 +80,6 @@ def load(cls: type[T], path: Path, *, consequence: str) -> T | None:
         raise ReconfigureError(f"could not read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise ReconfigureError(f"{path} is damaged: {error}. {consequence}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in the folder survive a power cut (fsync(2) on the folder itself)."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sweep(path: Path) -> None:
-    """Remove what writers that were killed have left beside the document."""
-    leftover = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.new")
-    for name in os.listdir(path.parent):  # noqa: PTH208 - names are all that is needed
-        if (found := leftover.fullmatch(name)) and not Path(f"/proc/{found[1]}").exists():
-            path.with_name(name).unlink(missing_ok=True)
 
 
 def _key(field: "dataclasses.Field[Any]") -> str:

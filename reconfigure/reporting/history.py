@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reconfigure.durable import sync
 from reconfigure.errors import ReconfigureError
-from reconfigure.reporting.documents import encode, sync_folder
+from reconfigure.reporting.documents import encode
 
 HISTORY_NAME = "history.jsonl"
 
@@ -115,7 +116,7 @@ def _rotate(path: Path, coming: int, limit: int) -> None:
         return
     if size and size + coming > limit:
         path.replace(_aside(path))
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def _aside(path: Path) -> Path:

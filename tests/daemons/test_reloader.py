@@ -1,6 +1,7 @@
 """Reloads as desired state, against a real supervisord."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -283,14 +284,15 @@ def test_a_daemon_is_not_told_when_what_it_knew_cannot_be_forgotten_first(
     reloader = Reloader(supervisor, record, absent="fail")
     reloader.prime({RESTART: "aa"})
     before = state(supervisor, "signer").pid
-    record.with_name("reloads.json.new").mkdir()  # stands in the way of writing, also for root
+    in_the_way = record.with_name(f".reloads.json.{os.getpid()}.new")
+    in_the_way.mkdir()  # stands in the way of writing, also for root
     (outcome,) = reloader.apply({RESTART: "bb"})
     assert outcome.result == "failed"
     assert str(record) in outcome.detail
     with pytest.raises(ReloadError, match=r"reloads\.json"):
         reloader.prime({RESTART: "bb"})
     assert state(supervisor, "signer").pid == before
-    record.with_name("reloads.json.new").rmdir()
+    in_the_way.rmdir()
     assert results(reloader.apply({RESTART: "bb"})) == ["told"]
 
 

@@ -151,3 +151,19 @@ def test_ports_taken_by_somebody_else_meanwhile_are_replaced(run: Run, places: P
             squatter.terminate()
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(places.ports.read_text())["aws"] != kept["aws"]
+
+
+def test_up_that_fails_names_the_tier_and_shows_its_log_and_the_next_one_mends_it(run: Run, places: Places) -> None:
+    run("down")
+    generations = places.tier(Tier.IMAP) / "generations"
+    kept = generations.rename(generations.with_name("generations.kept"))
+    generations.write_text("a file in the way\n")
+    failed = run("up", "--patience", "12")
+    assert failed.returncode == 1
+    assert "imap did not come up" in failed.stdout
+    assert "smtp-in did not come up" not in failed.stdout
+    assert "log/imap.log" in failed.stdout
+    generations.unlink()
+    kept.rename(generations)
+    done = run("up")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,82 @@
+"""Names that a crash cannot tear: the bytes reach the disk before the name does, and the name changes by one rename.
+
+Every document and link of the state folder that is replaced while others read it goes through here; what they say is
+their owners' business, and whole generations are `generations`'. Errors are the system's own (OSError): whoever
+writes knows what its file is for, and says so.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+# Named after the process, so that two writers (the daemon, an operator's command) cannot write into one file.
+_UNFINISHED = re.compile(r"\.(.+)\.(\d+)\.new")
+
+
+def sync(path: Path) -> None:
+    """Force a file's content, or a folder's names, to the disk (fsync(2))."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Force each of the paths to the disk."""
+    for path in paths:
+        sync(path)
+
+
+def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Replace a small file: readers see the old content or the new, never half, after a crash, too.
+
+    Raises:
+        OSError: it could not be written; the old content is untouched.
+    """
+    sweep(path.parent, only=path.name)
+    fresh = _beside(path)
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        with suppress(OSError):  # the error that led here is the one to report
+            fresh.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def replace_link(link: Path, target: str) -> None:
+    """Point a symbolic link elsewhere by one rename(2).
+
+    Raises:
+        OSError: it could not be made; the link leads where it did.
+    """
+    fresh = _beside(link)
+    fresh.unlink(missing_ok=True)
+    try:
+        fresh.symlink_to(target)
+        fresh.replace(link)
+    except BaseException:
+        with suppress(OSError):  # as above
+            fresh.unlink(missing_ok=True)
+        raise
+    sync(link.parent)
+
+
+def sweep(folder: Path, *, only: str | None = None) -> None:
+    """Remove what writers that were killed have left in a folder, beside the file named `only` or beside any."""
+    for name in os.listdir(folder):  # noqa: PTH208 - names are all that is needed
+        found = _UNFINISHED.fullmatch(name)
+        if found and only in {None, found[1]} and not Path(f"/proc/{found[2]}").exists():
+            (folder / name).unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.new")

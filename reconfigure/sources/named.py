@@ -1,0 +1,72 @@
+"""Where a few named addresses come from: their rows, read by key, strongly consistent."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from reconfigure.directory.model import RawRow
+from reconfigure.errors import SourceError
+from reconfigure.sources.addresses import ATTRIBUTES
+from reconfigure.sources.retry import Policy, Source, read
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MOST = 100  # keys that BatchGetItem takes at a time
+
+
+def get(
+    client: "DynamoDBClient",
+    table: str,
+    keys: Sequence[str],
+    *,
+    attempts: int,
+    checkpoint: Callable[[], None],
+    sleep: Callable[[float], object] = time.sleep,
+) -> Mapping[str, RawRow | None]:
+    """Return the row of each key, None where the table has none.
+
+    Args:
+        client: DynamoDB.
+        table: name or ARN of the table.
+        keys: at most 100, each once.
+        attempts: tries for each request, the first included.
+        checkpoint: called before each request; may raise to stop the read.
+        sleep: waits between tries.
+
+    Raises:
+        SourceError: the rows could not be read, not all of them, or the table is not there.
+    """
+    policy = Policy(attempts=attempts, checkpoint=checkpoint, sleep=sleep)
+    source = Source(
+        where=f"DynamoDB table {table} in {client.meta.region_name}",
+        action="dynamodb:BatchGetItem",
+        settings="ADDRESSES_TABLE and AWS_REGION",
+    )
+    rows: dict[str, RawRow | None] = dict.fromkeys(keys)
+    wanted: Mapping[str, Any] = {
+        table: {
+            "Keys": [{"address": {"S": key}} for key in keys],
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(f"#{name}" for name in ATTRIBUTES),
+            "ExpressionAttributeNames": {f"#{name}": name for name in ATTRIBUTES},
+        }
+    }
+    for _ in range(attempts):
+        request = wanted
+        answer = read(
+            lambda request=request: client.batch_get_item(RequestItems=request),  # type: ignore[misc]
+            f"{len(keys)} named addresses",
+            source=source,
+            policy=policy,
+        )
+        for found in answer["Responses"].get(table, ()):
+            row = cast("RawRow", found)
+            rows[row["address"]["S"]] = row
+        wanted = answer.get("UnprocessedKeys") or {}
+        if not wanted:
+            return rows
+    raise SourceError(
+        f"reading {len(keys)} named addresses from {source.where} failed: AWS left some unread {attempts} times "
+        "(throttled); they are read with everything else at the next pass"
+    )

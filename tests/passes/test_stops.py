@@ -1,0 +1,160 @@
+"""A stop: whatever the daemon is at, it ends with 0 within ten seconds, and what it did not finish is another's."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embedded.faults import Fault
+from reconfigure.generations.lock import exclusive
+from reconfigure.sources.queue import QueueDepth
+
+if TYPE_CHECKING:
+    from tests.passes.conftest import Daemon, World
+
+Run = Callable[..., "Daemon"]
+Until = Callable[..., None]
+
+VISIBLE = QueueDepth(visible=1, in_flight=0, delayed=0)
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, environment: dict[str, str]) -> Callable[[str], tuple[Path, Path]]:
+    """Put a program before the real one that hangs as long as a file exists, and notes its process while it does."""
+
+    def make(name: str) -> tuple[Path, Path]:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        flag, running = tmp_path / "hang", tmp_path / "running"
+        script = folder / name
+        script.write_text(
+            f"#!/bin/sh\n[ -e {flag} ] && {{ echo $$ >{running}.new; mv {running}.new {running}; exec sleep 600; }}\n"
+            f'exec /usr/sbin/{name} "$@"\n'
+        )
+        script.chmod(0o755)
+        environment["PATH"] = f"{folder}:{environment['PATH']}"
+        return flag, running
+
+    return make
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_nothing_happens_ends_with_0(run: Run, world: "World", number: int) -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished")
+    assert daemon.stop(number) == 0
+    assert daemon.said("stopped")
+    assert not daemon.said("stop_forced")
+    assert daemon.err.read_text() == ""
+
+
+def test_a_message_that_comes_with_the_last_poll_is_given_back(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    daemon = run(RECONFIGURE_POLL_SECONDS="3")
+    daemon.wait("pass_finished")
+    until(lambda: world.proxy.count("ReceiveMessage") > 0)
+    daemon.tell(signal.SIGTERM)
+    world.send()
+    assert daemon.process.wait(timeout=10) == 0
+    assert world.depth() == VISIBLE
+
+
+def test_a_stop_during_a_pass_ends_it_between_two_steps_and_gives_its_messages_back(
+    run: Run, world: "World", until: Until
+) -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished")
+    world.put("shop@acme.example.com")
+    scans = world.proxy.count("Scan")
+    world.proxy.fail("Scan", Fault.delayed(1.5))
+    world.send()
+    until(lambda: world.proxy.count("Scan") > scans)
+    assert daemon.stop() == 0
+    assert daemon.said("messages_given_back", messages=1)
+    assert not daemon.said("stop_forced")
+    assert world.depth() == VISIBLE
+    assert "shop@acme.example.com" not in daemon.served()
+
+
+def test_a_stop_between_two_tries_of_a_read_does_not_wait_for_the_next(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    world.proxy.fail("Scan", Fault.server_error())
+    daemon = run(RECONFIGURE_READ_ATTEMPTS="20")
+    daemon.wait("source_read_retried", count=3)
+    assert daemon.stop() == 0
+    assert not daemon.said("stop_forced")
+    until(lambda: daemon.said("stopped"))
+
+
+@pytest.mark.parametrize("where", ["Scan", "AmazonSQS"])
+def test_a_stop_while_aws_does_not_answer_is_forced_in_time(run: Run, world: "World", until: Until, where: str) -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished")
+    world.send()
+    daemon.wait("pass_finished", count=2)
+    before = world.proxy.count(where)
+    world.proxy.fail(where, Fault.delayed(60))
+    world.send()
+    until(lambda: world.proxy.count(where) > before)
+    assert daemon.stop() == 0
+    if where == "Scan":
+        assert world.depth() == VISIBLE
+
+
+@pytest.mark.parametrize(("program", "tier"), [("makemap", "smtp-in"), ("opendkim", "smtp-out")])
+def test_a_stop_while_a_tool_hangs_ends_the_tool(  # noqa: PLR0913, PLR0917 (each is a fixture)
+    run: Run,
+    world: "World",
+    until: Until,
+    with_users: dict[str, str],
+    hanging: Callable[[str], tuple[Path, Path]],
+    program: str,
+    tier: str,
+) -> None:
+    flag, running = hanging(program)
+    world.put("info@acme.example.com")
+    path = f"{flag.parent / 'bin'}:{with_users['PATH']}"
+    daemon = run(**with_users | {"TIER": tier, "PATH": path, "RECONFIGURE_ABSENT_PROGRAMS": "skip"})
+    daemon.wait("pass_finished", outcome="changed")
+    flag.touch()
+    world.put("shop@other.example.net")
+    world.send()
+    until(running.exists)
+    assert daemon.stop() == 0
+    assert not daemon.said("stop_forced")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(running.read_text()), 0)
+    assert world.depth() == VISIBLE
+    assert "shop@other.example.net" not in daemon.served()
+
+
+def test_a_stop_while_another_process_holds_the_lock_is_forced_in_time(run: Run, world: "World") -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished")
+    world.put("shop@acme.example.com")
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with exclusive(daemon.state, wait=10):
+            held.set()
+            release.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(10)
+        world.send()
+        daemon.wait("message_received")
+        assert daemon.stop() == 0
+    finally:
+        release.set()
+        holder.join()
+    assert world.depth() == VISIBLE
