@@ -54,6 +54,7 @@ class Phases:
                 except StopIteration:
                     return
             yield item
+            del item  # the next one is made without this one in memory
 
     def elapsed(self) -> float:
         """Return the wall-clock seconds since this was made."""

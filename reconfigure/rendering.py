@@ -5,6 +5,7 @@ same directory and settings give the same bytes, sorted by key, which is also wh
 """
 
 import hashlib
+import traceback
 from collections.abc import Iterator, Mapping
 from itertools import islice, repeat
 from pathlib import Path
@@ -84,9 +85,6 @@ class Renderer:
         manifest: the tier's.
         templates: the folder of all tiers, where shared templates lie.
         settings: what templates may name as `settings.<name>`; validated strings only.
-
-    Raises:
-        ConfigurationError: a template does not compile.
     """
 
     def __init__(self, manifest: TierManifest, templates: Path, settings: Mapping[str, str]) -> None:
@@ -107,35 +105,55 @@ class Renderer:
         """Yield a file's bytes in chunks.
 
         Raises:
-            ConfigurationError: the template does not compile or names something that does not exist.
+            ConfigurationError: the template is missing, does not compile, names something that does not exist, or does
+                with a value what cannot be done with it; the message names template and line.
         """
         try:
             compiled = self._environment.get_template(template)
             pieces = compiled.generate(world=view, settings=self._settings, **names)
             while chunk := "".join(islice(pieces, PIECES_A_CHUNK)):
-                yield chunk.encode("ascii")
-        except jinja2.TemplateError as error:
-            line = getattr(error, "lineno", None)
-            place = f"{template}:{line}" if line else template
+                yield _ascii(chunk)
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
             raise ConfigurationError(
-                f"rendering {place} of tier {self._manifest.tier} failed: {error.message}"
+                f"rendering {self._place(error, template)} of tier {self._manifest.tier} failed: {error}; "
+                "correct the template (see the reference of tier.yaml for what templates see)"
             ) from error
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of everything but the directory that decides the bytes: templates and settings."""
         sha = hashlib.sha256()
-        for path in sorted({self._source(name) for name in self._environment.list_templates() if self._is_used(name)}):
-            sha.update(f"{path.name}\n".encode())
+        for path in self._sources():
+            sha.update(f"{path.relative_to(self._templates).as_posix()}\n".encode())
             sha.update(hashlib.sha256(path.read_bytes()).digest())
         for key, value in sorted(self._settings.items()):
             sha.update(f"{key}={value}\n".encode())
         return sha.hexdigest()
 
-    def _is_used(self, name: str) -> bool:
-        """Tell whether a template may matter to this tier: its own folder, its manifest, and what tiers share."""
-        in_own_folder = (self._manifest.folder / name).is_file()
-        return (in_own_folder and (name.endswith(".j2") or name == MANIFEST_NAME)) or name.startswith("shared/")
+    def _sources(self) -> list[Path]:
+        """Return the tier's manifest, the templates it names, and every other one, since any may include any."""
+        manifest = self._manifest
+        named = {spec.template for spec in manifest.files} | {check.config for check in manifest.checks}
+        named |= {check.probe for check in manifest.checks if check.probe is not None}
+        own = {root / name for name in named for root in (manifest.folder, self._templates)}
+        found = own | set(self._templates.rglob("*.j2")) | {manifest.folder / MANIFEST_NAME}
+        return sorted(path for path in found if path.is_file())
 
-    def _source(self, name: str) -> Path:
-        own = self._manifest.folder / name
-        return own if own.is_file() else self._templates / name
+    def _place(self, error: Exception, template: str) -> str:
+        """Return `template:line` of the innermost template that an error came from."""
+        if isinstance(error, jinja2.TemplateSyntaxError):
+            return f"{error.name or template}:{error.lineno}"
+        roots = (self._manifest.folder, self._templates)  # Jinja rewrites tracebacks to name its templates
+        for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+            path = Path(frame.f_code.co_filename)
+            root = next((root for root in roots if path.is_relative_to(root)), None)
+            if root is not None:
+                return f"{path.relative_to(root)}:{line}"
+        return template
+
+
+def _ascii(text: str) -> bytes:
+    try:
+        return text.encode("ascii")
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
+        raise ValueError(f"a line is not ASCII: {line[:120]!a}") from error

@@ -5,6 +5,7 @@ rendering's business; what is done with a finished file is the generations'.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from reconfigure.errors import ConfigurationError
 
 MANIFEST_NAME = "tier.yaml"
 MAP_TYPES = ("btree", "hash")  # makemap(8)
+_KEPT = ("manifest.json", "directory")  # what a generation holds besides its tier's files
 
 _HOW = re.compile(r"restart|signal:[A-Z][A-Z0-9]*")
 _MODE = re.compile(r"0[0-7]{3}")
@@ -131,7 +133,7 @@ def load_manifest(templates: Path, tier: str) -> TierManifest:
         raise ConfigurationError(
             f"reading the tier manifest {path} failed: {error.strerror}; set RECONFIGURE_TEMPLATES_DIR"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the tier manifest {path} is not YAML: {error}") from error
     return _Reader(path, templates).manifest(document, tier)
 
@@ -149,9 +151,10 @@ class _Reader:
         files = tuple(self._file(entry, f"files[{at}]") for at, entry in enumerate(self._list(top, "files")))
         checks = tuple(self._check(entry, f"checks[{at}]") for at, entry in enumerate(self._list(top, "checks")))
         secrets = tuple(self._secret(entry, f"secrets[{at}]") for at, entry in enumerate(self._list(top, "secrets")))
-        paths = [path for spec in files for path in spec.files]
-        for path in sorted({path for path in paths if paths.count(path) > 1}):
-            self._problem("files", f"two entries make {path}")
+        self._once("files", [path for spec in files for path in spec.files])
+        self._once("checks", [check.name for check in checks])
+        self._once("secrets", [secret.path for secret in secrets])
+        self._apart({path for spec in files for path in spec.files})
         if not files:
             self._problem("files", "a tier without files has nothing to reconcile")
         homes = self._flag(top, "homes", "homes")
@@ -161,6 +164,21 @@ class _Reader:
             tier=tier, folder=self._path.parent, files=files, checks=checks, secrets=secrets, homes=homes
         )
 
+    def _once(self, where: str, names: list[str]) -> None:
+        for name, uses in sorted(Counter(names).items()):
+            if name and uses > 1:
+                self._problem(where, f"two entries make {name}")
+
+    def _apart(self, paths: set[str]) -> None:
+        """Refuse files that would lie where a generation keeps its own, or that would be another one's folder."""
+        for path in sorted(paths):
+            first = path.partition("/")[0]
+            if first in _KEPT or first.startswith("."):
+                self._problem("files", f"{path} is a place that generations keep for themselves")
+            for parent in PurePosixPath(path).parents:
+                if str(parent) in paths:
+                    self._problem("files", f"{path} would lie within the file {parent}")
+
     def _file(self, entry: object, where: str) -> FileSpec:
         known = {"path", "template", "mode", "owner", "map", "separator", "reload"}
         fields = self._mapping(entry, where, known)
@@ -168,6 +186,8 @@ class _Reader:
         if kind and kind not in MAP_TYPES:
             self._problem(where, f"map is {kind!r}; one of {', '.join(MAP_TYPES)}")
         separator = self._text(fields, "separator", where, default="")
+        if len(separator) > 1 or (separator and not kind):
+            self._problem(where, f"separator is {separator!r}; one character, and only of a map")
         return FileSpec(
             path=self._relative(fields, "path", where),
             template=self._template(fields, "template", where),
@@ -182,7 +202,7 @@ class _Reader:
             return None
         fields = self._mapping(entry, where, {"program", "how"})
         how = self._text(fields, "how", where)
-        if not _HOW.fullmatch(how):
+        if how and not _HOW.fullmatch(how):
             self._problem(where, f"how is {how!r}; 'restart' or 'signal:<NAME>'")
         return Reload(self._text(fields, "program", where), how)
 
@@ -247,7 +267,8 @@ class _Reader:
     def _relative(self, fields: Mapping[str, Any], key: str, where: str) -> str:
         text = self._text(fields, key, where)
         path = PurePosixPath(text)
-        if text and (path.is_absolute() or ".." in path.parts or str(path) != text):
+        plain = not path.is_absolute() and ".." not in path.parts and str(path) == text != "."
+        if text and not (plain and text.isascii() and text.isprintable()):
             self._problem(where, f"{key} {text!r} must be a plain relative path")
         return text
 
@@ -258,8 +279,8 @@ class _Reader:
         return name
 
     def _mode(self, fields: Mapping[str, Any], where: str) -> int:
-        text = self._text(fields, "mode", where, default="0644")
-        if not _MODE.fullmatch(text):
-            self._problem(where, f"mode is {text!r}; four octal digits in quotes, such as '0644'")
-            return 0
-        return int(text, 8)
+        value = fields.get("mode", "0644")
+        if isinstance(value, str) and _MODE.fullmatch(value):
+            return int(value, 8)
+        self._problem(where, f"mode is {value!r}; four octal digits in quotes, such as '0644'")
+        return 0

@@ -1,6 +1,6 @@
 """`reconfigure history`: passes that changed something, were held or failed; and the generations on disk."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -136,14 +136,14 @@ def _changes(changes: object) -> str:
     return tables.changes(changes, short=True) if isinstance(changes, dict) else ""
 
 
-def _show_generations(entries: Iterable[Entry], now: datetime) -> None:
+def _show_generations(entries: Sequence[Entry], now: datetime) -> None:
     numbers = ("addr", "dom", "users")
     made = tables.table("generation", "age", "", *numbers, "changed", right=numbers, whole=("generation", "age"))
     made.columns[2].max_width = max(map(len, naming.WORDS))  # two marks stand one above the other
     for entry in entries:
         mark = Text(" ".join(entry.marks), style=tables.GOOD if naming.ACTIVE in entry.marks else tables.ODD)
         if entry.manifest is None:
-            made.add_row(entry.id, "", mark, "", "", "", Text(tables.plain(entry.error), style=tables.BAD))
+            made.add_row(entry.id, "", mark, "", "", "", tables.styled("damaged"))
             continue
         counts = (str(entry.manifest.counts.get(kind, "")) for kind in KINDS)
         age = tables.ago(entry.manifest.created, now).removesuffix(" ago")
@@ -151,4 +151,8 @@ def _show_generations(entries: Iterable[Entry], now: datetime) -> None:
         if entry.manifest.parent is None:
             changes = "the first"
         made.add_row(entry.id, age, mark, *counts, changes)
-    tables.console().print(made)
+    console = tables.console()
+    console.print(made)
+    for entry in entries:
+        if entry.error is not None:
+            console.print(tables.note(entry.error, tables.BAD))

@@ -83,8 +83,6 @@ def _or_problem(read: Callable[[], T | None], problems: list[str]) -> T | None:
         problems.append(str(error))
     except OSError as error:
         problems.append(f"{error.filename} cannot be read: {error.strerror}; look at its owner and mode")
-    except UnicodeDecodeError:
-        problems.append("a manifest is damaged: it is not text; 'reconfigure history' says which")
     return None
 
 
@@ -102,4 +100,5 @@ def _worse(verdict: Health, problems: list[str]) -> Health:
     if not problems:
         return verdict
     at_least = "degraded" if verdict.status == "ok" else verdict.status
-    return replace(verdict, status=at_least, problems=(*problems, *verdict.problems))
+    # Each once: the active generation and the one before it may well be found wanting for the same reason.
+    return replace(verdict, status=at_least, problems=(*dict.fromkeys(problems), *verdict.problems))

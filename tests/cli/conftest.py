@@ -51,11 +51,22 @@ file={folder}/s
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [program:opendkim]
-command={python} -I -S -c "import signal; signal.signal(signal.SIGUSR1, lambda *_: None); signal.pause(); signal.pause()"
+command={python} -I -S {folder}/daemon.py
 startsecs=0
 stdout_logfile=NONE
 stderr_logfile=NONE
 {more}
+"""
+
+
+# Takes SIGUSR1 as opendkim does, and notes it beside itself.
+DAEMON = """
+import pathlib, signal
+told = pathlib.Path(__file__).with_name("told")
+signal.signal(signal.SIGUSR1, lambda *_: told.write_text(told.read_text() + "USR1 "))
+told.write_text("")
+while True:
+    signal.pause()
 """
 
 
@@ -66,9 +77,11 @@ class Run(Protocol):
 
 
 class Spawn(Protocol):
-    """Calls the command in a process of its own; a traceback fails the test."""
+    """Calls the command in a process of its own, `powerless` against file modes; a traceback fails the test."""
 
-    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]: ...
+    def __call__(
+        self, *arguments: str, powerless: bool = False, **options: Any
+    ) -> subprocess.CompletedProcess[str]: ...
 
 
 class World:
@@ -224,8 +237,10 @@ def run(environment: pytest.MonkeyPatch) -> Iterator[Run]:  # noqa: ARG001  (onl
 
 @pytest.fixture
 def spawn(environment: pytest.MonkeyPatch) -> Spawn:  # noqa: ARG001  (only its effect is needed)
-    def spawn(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "reconfigure", *arguments]
+    def spawn(*arguments: str, powerless: bool = False, **options: Any) -> subprocess.CompletedProcess[str]:
+        # Without capabilities, the modes of files mean to root what they mean to anyone.
+        prefix = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if powerless and os.geteuid() == 0 else []
+        command = [*prefix, sys.executable, "-m", "reconfigure", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
@@ -279,6 +294,7 @@ def supervise(folder: Path) -> Iterator[Callable[[str], Supervisor]]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(more: str = "") -> Supervisor:
+        (folder / "daemon.py").write_text(DAEMON)
         configuration = folder / "supervisord.conf"
         configuration.write_text(SUPERVISORD.format(folder=folder, python=sys.executable, more=more))
         command = [str(Path(sys.executable).with_name("supervisord")), "-c", str(configuration)]

@@ -136,6 +136,7 @@ def test_down_finds_everything_even_when_its_state_was_deleted(run: Run, places:
     assert processes.ours(places) == []
 
 
+@pytest.mark.usefixtures("up")
 def test_ports_taken_by_somebody_else_meanwhile_are_replaced(run: Run, places: Places) -> None:
     run("down")
     kept = json.loads(places.ports.read_text())
@@ -153,6 +154,7 @@ def test_ports_taken_by_somebody_else_meanwhile_are_replaced(run: Run, places: P
     assert json.loads(places.ports.read_text())["aws"] != kept["aws"]
 
 
+@pytest.mark.usefixtures("up")
 def test_up_that_fails_names_the_tier_and_shows_its_log_and_the_next_one_mends_it(run: Run, places: Places) -> None:
     run("down")
     generations = places.tier(Tier.IMAP) / "generations"

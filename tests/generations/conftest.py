@@ -1,17 +1,21 @@
 """The real pipeline in a folder: templates of the tiers, makemap, and directories made from rows in memory.
 
-`Workshop` builds generations of one tier as a pass does, without the sources; `restored` is what makemap reads back.
+`Workshop` builds generations of one tier as a pass does, without the sources; `Tier` makes whole passes against an AWS
+double over HTTP; `restored` is what makemap reads back.
 """
 
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
+from reconfigure import assembly
 from reconfigure.directory.assemble import assemble
 from reconfigure.directory.model import CognitoUser, Directory
 from reconfigure.generations.build import Builder
@@ -19,9 +23,13 @@ from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
 from reconfigure.phases import Phases
+from reconfigure.reconcile import PassResult
 from reconfigure.rendering import Renderer
+from reconfigure.settings import Settings, load
+from reconfigure.sources.aws import Clients
 from reconfigure.tiers import TierManifest, load_manifest
 
+REGION = "eu-west-1"
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 USERS = {"alice": 2001, "bob": 2002, "carol": 2003}
 ROWS = {
@@ -68,9 +76,7 @@ class Workshop:
         }
         renderer = Renderer(self.tier, self.templates, settings)
         builder = Builder(self.store, self.tier, renderer=renderer, makemap=self.makemap, timeout=self.timeout)
-        return builder.build(
-            directory, input_digest=digest, created=now, phases=Phases(), checkpoint=lambda: None
-        )
+        return builder.build(directory, input_digest=digest, created=now, phases=Phases(), checkpoint=lambda: None)
 
     def live(self, directory: Directory) -> Manifest:
         """Build a generation and make it the active one."""
@@ -136,9 +142,109 @@ def seen() -> Callable[[Path], dict[str, tuple[int, ...]]]:
 
     def seen(folder: Path) -> dict[str, tuple[int, ...]]:
         return {
-            str(path.relative_to(folder)): (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_nlink)
+            str(path.relative_to(folder)): (
+                is_.st_ino,
+                is_.st_mode,
+                is_.st_size,
+                is_.st_mtime_ns,
+                is_.st_nlink,
+            )
             for path in sorted(folder.rglob("*"))
-            for found in (path.lstat(),)
+            for is_ in (path.lstat(),)
         }
 
     return seen
+
+
+class Tier:
+    """A tier as it runs: a whole Reconciler on an AWS double over HTTP, and a hand on what the sources say."""
+
+    def __init__(self, aws: Clients, settings: Settings) -> None:
+        self.aws = aws
+        self.settings = settings
+        self.reconciler = assembly.reconciler(settings)
+        self.store = self.reconciler.store
+
+    def put(self, *addresses: str, user: str = "alice") -> None:
+        for address in addresses:
+            item = {"address": {"S": address}, "user": {"S": user}}
+            self.aws.dynamodb.put_item(TableName=self.settings.addresses_table, Item=item)
+
+    def drop(self, *addresses: str) -> None:
+        for address in addresses:
+            self.aws.dynamodb.delete_item(TableName=self.settings.addresses_table, Key={"address": {"S": address}})
+
+    def enroll(self, name: str, osid: int) -> None:
+        pool = str(self.settings.cognito_pool_id)
+        attributes = [{"Name": "custom:osid", "Value": str(osid)}]
+        self.aws.cognito.admin_create_user(UserPoolId=pool, Username=name, UserAttributes=attributes)
+        self.aws.cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password="Passw0rd!", Permanent=True)
+
+    def pass_(self) -> PassResult:
+        return self.reconciler.reconcile("operator")
+
+    def served(self, path: str = "mail/access") -> str:
+        return (self.store.current / path).read_text()
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Clients]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.delenv("AWS_PROFILE", raising=False)
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        clients = Clients(REGION, f"http://{host}:{port}")
+        yield clients
+        clients.close()
+        server.stop()
+
+
+@pytest.fixture
+def tier(aws: Clients, tmp_path: Path) -> Iterator[Callable[..., Tier]]:
+    """Make a tier with a table of its own, and the users alice, bob and carol in a pool of its own."""
+    name = f"addresses-{uuid.uuid4().hex}"
+    aws.dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    schema = [{"Name": "osid", "AttributeDataType": "String", "Mutable": True}]
+    answer = aws.cognito.create_user_pool(PoolName=name, Schema=schema)  # type: ignore[arg-type]
+    pool = answer["UserPool"]["Id"]
+    made: list[Tier] = []
+
+    def tier(kind: str = "imap", **more: str) -> Tier:
+        settings = load(
+            {
+                "TIER": kind,
+                "CERT_DOMAIN": "mail.example.com",
+                "AWS_REGION": REGION,
+                "AWS_ENDPOINT_URL": aws.dynamodb.meta.endpoint_url,
+                "ADDRESSES_TABLE": name,
+                "COGNITO_POOL_ID": pool,
+                "COGNITO_CLIENT_ID": "client",
+                "RECONFIGURE_STATE_DIR": str(tmp_path / "state"),
+                "RECONFIGURE_HOMES_DIR": str(tmp_path / "home"),
+                "RECONFIGURE_SECRETS_DIR": str(tmp_path / "secrets"),
+                "RECONFIGURE_SUPERVISOR_SOCKET": "/nowhere/supervisor.sock",
+                "RECONFIGURE_ABSENT_PROGRAMS": "skip",
+                "RECONFIGURE_LOCK_WAIT": "20",
+                **more,
+            }
+        )
+        tier = Tier(aws, settings)
+        if not made:
+            for user, uid in USERS.items():
+                tier.enroll(user, uid)
+        made.append(tier)
+        return tier
+
+    yield tier
+    for one in made:
+        one.reconciler.clients.close()
+    aws.dynamodb.delete_table(TableName=name)
+    aws.cognito.delete_user_pool(UserPoolId=pool)

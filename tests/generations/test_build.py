@@ -172,9 +172,7 @@ def point_elsewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["mail/access", "mail/access.db", "passwd/passwd"])
-@pytest.mark.parametrize(
-    "damage", [flip_last_byte, cut, Path.unlink, point_elsewhere, lambda path: path.chmod(0o666)]
-)
+@pytest.mark.parametrize("damage", [flip_last_byte, cut, Path.unlink, point_elsewhere, lambda path: path.chmod(0o666)])
 def test_a_damaged_file_is_built_anew_and_not_passed_on(
     workshop: MakeWorkshop,
     directory: MakeDirectory,
@@ -257,7 +255,9 @@ def test_duplicate_keys_are_refused(
     workshop: MakeWorkshop, directory: MakeDirectory, templates: Path, tmp_path: Path
 ) -> None:
     at = workshop("smtp-in", templates=doubled(templates, tmp_path / "templates"))
-    with pytest.raises(GenerationError, match=r"(?s)compiling domains failed: makemap .* key example\.com: duplicate key"):
+    with pytest.raises(
+        GenerationError, match=r"(?s)compiling domains failed: .* key example\.com: duplicate key"
+    ):
         at.build(directory())
     assert list(at.store.folder.iterdir()) == []
 
@@ -294,9 +294,7 @@ def test_a_makemap_that_hangs_is_ended_and_nothing_is_left(
     assert list(at.store.folder.iterdir()) == []
 
 
-def test_an_interrupted_build_leaves_nothing(
-    workshop: MakeWorkshop, directory: MakeDirectory, templates: Path
-) -> None:
+def test_an_interrupted_build_leaves_nothing(workshop: MakeWorkshop, directory: MakeDirectory, templates: Path) -> None:
     at = workshop("smtp-in")
     at.store.prepare()
     steps = 0

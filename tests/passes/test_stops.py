@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedded.faults import Fault
+from embedded.healthchecks import HealthchecksDouble
 from reconfigure.generations.lock import exclusive
 from reconfigure.sources.queue import QueueDepth
 
@@ -109,7 +110,7 @@ def test_a_stop_while_aws_does_not_answer_is_forced_in_time(run: Run, world: "Wo
 
 
 @pytest.mark.parametrize(("program", "tier"), [("makemap", "smtp-in"), ("opendkim", "smtp-out")])
-def test_a_stop_while_a_tool_hangs_ends_the_tool(  # noqa: PLR0913, PLR0917 (each is a fixture)
+def test_a_stop_while_a_tool_hangs_ends_the_tool(
     run: Run,
     world: "World",
     until: Until,
@@ -135,7 +136,9 @@ def test_a_stop_while_a_tool_hangs_ends_the_tool(  # noqa: PLR0913, PLR0917 (eac
     assert "shop@other.example.net" not in daemon.served()
 
 
-def test_a_stop_while_another_process_holds_the_lock_is_forced_in_time(run: Run, world: "World") -> None:
+def test_a_stop_while_another_process_holds_the_lock_is_forced_in_time(
+    run: Run, world: "World", pings: HealthchecksDouble
+) -> None:
     world.put("info@acme.example.com")
     daemon = run()
     daemon.wait("pass_finished")
@@ -152,9 +155,10 @@ def test_a_stop_while_another_process_holds_the_lock_is_forced_in_time(run: Run,
     try:
         assert held.wait(10)
         world.send()
-        daemon.wait("message_received")
+        assert pings.wait(lambda _: sum(ping.kind == "start" for ping in pings.pings("tier")) == 2)
         assert daemon.stop() == 0
     finally:
         release.set()
         holder.join()
+    assert daemon.said("stop_forced")
     assert world.depth() == VISIBLE

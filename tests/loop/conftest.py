@@ -1,0 +1,183 @@
+"""The loop in this process, with a real queue and passes that a test makes up, since here only timing is the subject."""
+
+import json
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from moto.server import ThreadedMotoServer
+
+from embedded.faults import FaultProxy
+from reconfigure.loop import Loop
+from reconfigure.pace import Pace
+from reconfigure.reconcile import Checkpoint, Outcome, PassResult
+from reconfigure.sources.aws import Clients
+from reconfigure.sources.queue import Queue
+
+REGION = "eu-west-1"
+
+
+def result(outcome: Outcome, *, trigger: str = "message", pass_id: str | None = None) -> PassResult:
+    return PassResult(
+        id=pass_id or str(uuid.uuid4()),
+        trigger=trigger,
+        outcome=outcome,
+        started=datetime.now(UTC),
+        seconds=0.0,
+        phases={},
+    )
+
+
+class Passes:
+    """Makes passes as told: `then` says what the next ones do; the last goes on. Hears of them, too."""
+
+    def __init__(self) -> None:
+        self.triggers: list[str] = []
+        self.attempts: list[int | None] = []
+        self.pauses: list[float] = []
+        self.finished: list[Outcome] = []
+        self._steps: list[Callable[[Checkpoint], Outcome]] = [lambda _: Outcome.UNCHANGED]
+
+    def then(self, *steps: Outcome | Callable[[Checkpoint], Outcome]) -> None:
+        self._steps = [_constant(step) if isinstance(step, Outcome) else step for step in steps]
+
+    def __call__(
+        self,
+        trigger: str,
+        *,
+        pass_id: str | None = None,
+        attempts: int | None = None,
+        checkpoint: Checkpoint = lambda: None,
+    ) -> PassResult:
+        self.attempts.append(attempts)
+        self.triggers.append(trigger)
+        step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
+        return result(step(checkpoint), trigger=trigger, pass_id=pass_id)
+
+    def begin(self, pass_id: str) -> None:
+        structlog.contextvars.bind_contextvars(**{"pass": pass_id[:8]})
+
+    def finish(self, result: PassResult, *, next_pass: float) -> None:
+        self.pauses.append(next_pass)
+        self.finished.append(result.outcome)
+
+
+def _constant(outcome: Outcome) -> Callable[[Checkpoint], Outcome]:
+    return lambda _: outcome
+
+
+@pytest.fixture
+def passes() -> Passes:
+    return Passes()
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait until something is true, 20 s at most."""
+
+    def until(true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < deadline, "it did not come true within 20 s"
+            time.sleep(0.01)
+
+    return until
+
+
+@pytest.fixture(scope="session")
+def double_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def proxy(double_url: str) -> Iterator[FaultProxy]:
+    with FaultProxy(double_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def direct(double_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    """Clients that no fault reaches."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    clients = Clients(REGION, double_url)
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def dead_letters(direct: Clients) -> Iterator[Queue]:
+    url = direct.sqs.create_queue(QueueName=f"dead-{uuid.uuid4().hex}")["QueueUrl"]
+    yield Queue(direct.sqs, url, poll_seconds=1)
+    direct.sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def outside(direct: Clients, dead_letters: Queue) -> Iterator[Queue]:
+    """The queue as somebody else sees it; a message received twice in vain is a dead letter."""
+    names: list[str] = ["QueueArn"]
+    dead = direct.sqs.get_queue_attributes(QueueUrl=dead_letters.url, AttributeNames=names)  # type: ignore[arg-type]
+    redrive = {"deadLetterTargetArn": dead["Attributes"]["QueueArn"], "maxReceiveCount": 2}
+    url = direct.sqs.create_queue(
+        QueueName=f"queue-{uuid.uuid4().hex}", Attributes={"RedrivePolicy": json.dumps(redrive)}
+    )["QueueUrl"]
+    yield Queue(direct.sqs, url, poll_seconds=1)
+    direct.sqs.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture
+def send(direct: Clients, outside: Queue) -> Callable[..., str]:
+    def send(body: str = '{"event": "address_changed"}') -> str:
+        return direct.sqs.send_message(QueueUrl=outside.url, MessageBody=body)["MessageId"]
+
+    return send
+
+
+@pytest.fixture
+def messages(proxy: FaultProxy, outside: Queue, direct: Clients) -> Iterator[Queue]:
+    """The queue as the loop sees it: through the proxy, and with messages that come again after two seconds."""
+    clients = Clients(direct.region, proxy.url, 1)
+    yield Queue(clients.sqs, f"{proxy.url}/{outside.url.split('/', 3)[3]}", poll_seconds=1, visibility_seconds=2)
+    clients.close()
+
+
+PACE = Pace(interval=3600, jitter=0.0, quiet=0.1, quiet_limit=1.0, retry=0.2)
+
+
+@pytest.fixture
+def start(passes: Passes, messages: Queue) -> Iterator[Callable[..., Loop]]:
+    """Run a loop in a thread; an error that ends it fails the test."""
+    running: list[tuple[Loop, threading.Thread]] = []
+    errors: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+
+    def start(pace: Pace = PACE, *, source: Queue | None = messages) -> Loop:
+        loop = Loop(passes, passes, messages=source, pace=pace)
+
+        def run() -> None:
+            try:
+                loop.run()
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the test's thread
+                errors.put(error)
+
+        thread = threading.Thread(target=run, name="loop", daemon=True)
+        thread.start()
+        running.append((loop, thread))
+        return loop
+
+    yield start
+    for loop, thread in running:
+        loop.stop("the test is over")
+        thread.join(20)
+        assert not thread.is_alive()
+    if not errors.empty():
+        raise errors.get()
