@@ -22,24 +22,27 @@ GOAL_RATIO = 3.0
 GOAL_PEAK_MB: Mapping[int, float] = {100_000: 120.0, 1_000_000: 256.0}
 SHOWN = ("read users", "read", "validate", "render", "compile", "check", "write")
 PASS_SECONDS = 280.0
+USUAL_RUNS = 3
+LARGE = 1_000_000  # addresses: from here on one run says enough
 
 Measured = dict[str, Any]
 
 
 def measure(
-    folder: Path, *, sizes: Sequence[int], tiers: Sequence[Tier], runs: int, console: Console
+    folder: Path, *, sizes: Sequence[int], tiers: Sequence[Tier], runs: int | None, console: Console
 ) -> list[Measured]:
     """Return one entry for each size and tier; the world and all state lie in `folder` meanwhile."""
     found: list[Measured] = []
     with console.status("") as spinner:
         for size in sizes:
             spinner.update(f"writing {size:,} addresses …")
+            times = runs or (USUAL_RUNS if size < LARGE else 1)
             here = folder / str(size)
             made = world.write(here / "world", size)
             with server.serving(here / "world") as url:
                 for tier in tiers:
-                    spinner.update(f"{size:,} addresses, {tier}: {runs} times three passes …")
-                    found.append(_one(here, tier=tier, made=made, url=url, runs=runs))
+                    spinner.update(f"{size:,} addresses, {tier}: {times} times three passes …")
+                    found.append(_one(here, tier=tier, made=made, url=url, runs=times))
             shutil.rmtree(here)
     return found
 

@@ -11,52 +11,26 @@ import signal
 import threading
 import time
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from types import FrameType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 
 from reconfigure.errors import InterruptedPassError, SourceError
+from reconfigure.inbox import Arrived, Event, Letters, Poller, PollFailed, Resync, Stop, named
 from reconfigure.pace import Burst, Pace
 from reconfigure.reconcile import Checkpoint, Outcome, PassResult
-from reconfigure.sources.messages import UnreadableMessageError, parse
 from reconfigure.sources.queue import Queue, Received, VisibilityKeeper
 
 log = structlog.get_logger()
 
-UNREADABLE_REMEMBERED = 1000
 SHORTEST_POLL = 1.0  # seconds between two polls that bring nothing
 IN_HAND = 100  # messages that wait here, invisible to others, for a pass that is not good to become good
 # SIGTERM to exit is promised within ten seconds: these two, and the last ping (see `assembly`).
 STOP_SECONDS = 7.0  # for the step under way, the poll under way and giving messages back
 LAST_SECONDS = 1.0  # for giving messages back when that was not enough
-
-
-class Stop(NamedTuple):
-    """Somebody wants this process to end."""
-
-    reason: str
-
-
-class Resync(NamedTuple):
-    """Somebody wants a full pass now."""
-
-
-class Arrived(NamedTuple):
-    """A poll ended with messages, or with none."""
-
-    messages: list[Received]
-
-
-class PollFailed(NamedTuple):
-    """A poll ended with an error; one that is no SourceError is a defect."""
-
-    error: Exception
-
-
-Event = Stop | Resync | Arrived | PollFailed
 
 
 class Audience(Protocol):
@@ -73,7 +47,13 @@ class Reconcile(Protocol):
     """How the loop has a pass made (see `reconcile.Reconciler.reconcile`)."""
 
     def __call__(
-        self, trigger: str, *, pass_id: str | None = None, attempts: int | None = None, checkpoint: Checkpoint = ...
+        self,
+        trigger: str,
+        *,
+        pass_id: str | None = None,
+        changed: Collection[str] | None = None,
+        attempts: int | None = None,
+        checkpoint: Checkpoint = ...,
     ) -> PassResult:
         """Make one pass."""
 
@@ -105,14 +85,14 @@ class Loop:
         self._clock = clock
         # SimpleQueue.put may be called from a signal handler, also while this thread is inside get.
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._poller = _Poller(messages, self._events) if messages is not None else None
+        self._poller = Poller(messages, self._events) if messages is not None else None
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._stopping: queue.SimpleQueue[Stop] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._waiting: list[Received] = []
         self._in_pass: list[Received] = []
-        self._unreadable = _Unreadable()
+        self._letters = Letters()
         self._failures = 0
         self._poll_failures = 0
         self._may_poll = True
@@ -160,12 +140,12 @@ class Loop:
         self._audience.begin(pass_id)
         # A dependency that failed the last pass is only probed: one try, no retries.
         attempts = None if self._may_poll else 1
+        changed = named(batch) if trigger == "message" and not self._failures else None
         try:
-            if self._queue is not None:
-                with VisibilityKeeper(self._queue, batch):
-                    result = self._reconcile(trigger, pass_id=pass_id, attempts=attempts, checkpoint=self._checkpoint)
-            else:
-                result = self._reconcile(trigger, pass_id=pass_id, attempts=attempts, checkpoint=self._checkpoint)
+            with VisibilityKeeper(self._queue, batch) if self._queue is not None else nullcontext():
+                result = self._reconcile(
+                    trigger, pass_id=pass_id, changed=changed, attempts=attempts, checkpoint=self._checkpoint
+                )
         except InterruptedPassError:
             self._waiting = batch
             return
@@ -175,12 +155,14 @@ class Loop:
 
     def _settle(self, result: PassResult, batch: list[Received]) -> None:
         """Decide what a pass's result means for its messages and for the next pass."""
-        if result.outcome.is_good:
-            self._failures = 0
-            pause = self._pace.timer()
-        else:
+        if not result.outcome.is_good:
             self._failures += 1
             pause = self._pace.back_off(self._failures)
+        elif result.full:
+            self._failures = 0
+            pause = self._pace.timer()
+        else:  # the timer's pass is the one that misses nothing, so a short cut does not put it off
+            pause = max(0.0, self._next_pass - self._clock())
         self._next_pass = self._clock() + pause
         # While a dependency is down nothing is received, so messages wait unharmed and their receive count rests.
         self._may_poll = result.outcome is not Outcome.FAILED
@@ -265,19 +247,7 @@ class Loop:
             # time would run out before that. Whoever polls after the pause gets it.
             self._queue.delay(messages, self._next_pass - self._clock())
             return False
-        readable = []
-        for message in messages:
-            try:
-                hint = parse(message.body)
-            except UnreadableMessageError as error:
-                # Not acknowledged: the redrive policy moves it to the dead-letter queue, where it can be looked at.
-                if self._unreadable.is_new(message.id):
-                    log.warning(
-                        "message_unreadable", message_id=message.id, error=str(error), seen=self._unreadable.seen
-                    )
-                continue
-            log.debug("message_received", message_id=message.id, change=hint.event, addresses=len(hint.addresses))
-            readable.append(message)
+        readable = self._letters.readable(messages)
         self._waiting += readable
         return bool(readable)
 
@@ -316,55 +286,3 @@ class Loop:
             last.start()
             last.join(LAST_SECONDS)
         os._exit(0)
-
-
-class _Poller:
-    """Long polls in a thread of its own, one at a time and only when asked."""
-
-    def __init__(self, source: Queue, events: "queue.SimpleQueue[Event]") -> None:
-        self._queue = source
-        self._events = events
-        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._busy = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="queue-poller", daemon=True)
-        self._thread.start()
-
-    def ask(self) -> None:
-        """Begin a poll unless one is under way; its end is an event."""
-        if not self._busy.is_set():
-            self._busy.set()
-            self._asked.put(True)
-
-    def close(self, timeout: float) -> None:
-        """Begin no more polls, and wait for the one under way."""
-        self._closed = True
-        self._asked.put(False)
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
-        while self._asked.get() and not self._closed:
-            try:
-                event: Event = Arrived(self._queue.receive())
-            except Exception as error:  # noqa: BLE001 - a dead poller would be silence for ever; the loop says it
-                event = PollFailed(error)
-            self._busy.clear()
-            self._events.put(event)
-
-
-class _Unreadable:
-    """Which unreadable messages were logged: each once, though it comes again until it is a dead letter."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self._ids: OrderedDict[str, None] = OrderedDict()
-
-    def is_new(self, message_id: str) -> bool:
-        """Count a message and tell whether it was not seen before."""
-        if message_id in self._ids:
-            return False
-        self.seen += 1
-        self._ids[message_id] = None
-        if len(self._ids) > UNREADABLE_REMEMBERED:
-            self._ids.popitem(last=False)
-        return True

@@ -45,6 +45,11 @@ class Observer:
     checkpoint: Callable[[], None] = lambda: None
     requests: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def reads_users(self) -> bool:
+        """Whether there is a user pool; without one, users are taken as present."""
+        return self.settings.cognito_pool_id is not None
+
     def everything(self) -> Directory:
         """Read every user and every address.
 

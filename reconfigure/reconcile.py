@@ -5,10 +5,8 @@ follows from its result for messages and timers, is the loop's business; who hea
 """
 
 import hashlib
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,19 +15,18 @@ import structlog
 
 from reconfigure import homes
 from reconfigure.daemons import Reloader, ReloadOutcome
-from reconfigure.directory.assemble import assemble
 from reconfigure.directory.model import Directory, Quarantine
 from reconfigure.errors import GenerationError, InterruptedPassError, ReconfigureError
 from reconfigure.generations.build import Builder, counts_of
-from reconfigure.generations.compare import World
+from reconfigure.generations.compare import World, directory_of
 from reconfigure.generations.guard import Limits, Verdict, judge
 from reconfigure.generations.lock import exclusive
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import GenerationStore, Held
+from reconfigure.observe import Observer
 from reconfigure.phases import Phases
 from reconfigure.rendering import Renderer
 from reconfigure.settings import Settings
-from reconfigure.sources import addresses, users
 from reconfigure.sources.aws import Clients
 from reconfigure.tiers import Reload, TierManifest
 
@@ -62,8 +59,8 @@ class Outcome(StrEnum):
 class PassResult:
     """What a pass did and found.
 
-    `counts` and `quarantine` are None when the sources could not be read; `requests` are calls, retries included, by
-    service.
+    `counts` and `quarantine` are None when the sources could not be read, `quarantine` also when only named addresses
+    were (`full` is false then); `requests` are calls, retries included, by service.
     """
 
     id: str
@@ -80,6 +77,7 @@ class PassResult:
     reloads: tuple[ReloadOutcome, ...] = ()
     problems: tuple[str, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
+    full: bool = True
 
     @property
     def reason(self) -> str:
@@ -108,6 +106,7 @@ class Reconciler:
         trigger: str,
         *,
         pass_id: str | None = None,
+        changed: Collection[str] | None = None,
         attempts: int | None = None,
         checkpoint: Checkpoint = lambda: None,
         on_phase: Callable[[str], None] = lambda _: None,
@@ -117,6 +116,7 @@ class Reconciler:
         Args:
             trigger: what woke the pass, for people: `message`, `timer`, `signal`, `operator`, `start`.
             pass_id: UUID of the pass; made here when None.
+            changed: the addresses that may have changed, read by key where that is enough; None reads everything.
             attempts: tries for each read; None takes the setting.
             checkpoint: called between steps; raises InterruptedPassError to end the pass there.
             on_phase: told the name of each phase as it begins.
@@ -127,7 +127,7 @@ class Reconciler:
         run = _Run(self, trigger, pass_id or str(uuid.uuid4()), checkpoint, on_phase)
         try:
             with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
-                return run.whole(attempts or self.settings.read_attempts)
+                return run.whole(changed, attempts=attempts or self.settings.read_attempts)
         except InterruptedPassError:
             raise
         except ReconfigureError as error:
@@ -140,60 +140,11 @@ class Reconciler:
             what = f"{type(error).__name__}: {error}"
             return run.failed(f"a defect in this program ended the pass: {what}; report it with the log's traceback")
 
-    def observe(
-        self,
-        phases: Phases,
-        *,
-        attempts: int,
-        checkpoint: Checkpoint = lambda: None,
-        requests: Counter[str] | None = None,
-    ) -> Directory:
-        """Read everything and return the directory it makes.
-
-        Args:
-            phases: where the time goes.
-            attempts: tries for each request.
-            checkpoint: called before each request and now and then; may raise to stop.
-            requests: counts the calls by service.
-
-        Raises:
-            SourceError: something could not be read completely.
-        """
-        settings = self.settings
-        counted = requests if requests is not None else Counter[str]()
-
-        def ask(service: str) -> None:
-            checkpoint()
-            counted[service] += 1
-
-        def sleep(seconds: float) -> None:
-            _sleep(seconds, checkpoint)
-
-        with phases("read users"):
-            found = None
-            if settings.cognito_pool_id is not None:
-                found = users.read(
-                    self.clients.cognito,
-                    settings.cognito_pool_id,
-                    attempts=attempts,
-                    checkpoint=lambda: ask("cognito"),
-                    sleep=sleep,
-                )
-        with phases("validate"):
-            pages = addresses.scan(
-                self.clients.dynamodb,
-                settings.addresses_table,
-                attempts=attempts,
-                checkpoint=lambda: ask("dynamodb"),
-                sleep=sleep,
-            )
-            return assemble(
-                phases.over("read", pages),
-                found,
-                high_uids=settings.high_uids,
-                listed=settings.quarantine_listed,
-                checkpoint=checkpoint,
-            )
+    def observer(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Observer:
+        """Return what reads the sources for one pass."""
+        return Observer(
+            settings=self.settings, clients=self.clients, phases=phases, attempts=attempts, checkpoint=checkpoint
+        )
 
     def input_digest(self, directory: Directory) -> str:
         """Return the digest of all that decides what a generation holds."""
@@ -283,15 +234,20 @@ class _Run:
         self._phases = Phases(on_phase)
         self._started = reconciler.now()
         self._directory: Directory | None = None
-        self._requests = Counter[str]()
+        self._requests: Mapping[str, int] = {}
+        self._full = True
 
-    def whole(self, attempts: int) -> PassResult:
+    def whole(self, changed: Collection[str] | None, *, attempts: int) -> PassResult:
         """Run every step; the lock is held."""
         store = self._of.store
         store.prepare()
-        directory = self._directory = self._of.observe(
-            self._phases, attempts=attempts, checkpoint=self._checkpoint, requests=self._requests
-        )
+        observer = self._of.observer(self._phases, attempts=attempts, checkpoint=self._checkpoint)
+        self._requests = observer.requests
+        directory = self._short_cut(observer, changed) if changed and self._of.settings.read_by_key else None
+        self._full = directory is None
+        if directory is None:
+            directory = observer.everything()
+        self._directory = directory
         with self._phases("digest"):
             digest = self._of.input_digest(directory)
             active = store.active()
@@ -305,6 +261,17 @@ class _Run:
             directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
         )
         return self._guard(candidate, active, directory)
+
+    def _short_cut(self, observer: Observer, changed: Collection[str]) -> Directory | None:
+        """Return what is live with the changed addresses read anew, or None when everything must be read."""
+        active = self._of.store.active()
+        if active is None or self._of.store.held() is not None:
+            return None
+        with self._phases("load"):
+            base = directory_of(self._of.store.path(active.id), active, users_known=observer.reads_users)
+            if self._of.input_digest(base) != active.input_digest:
+                return None  # made by other templates or settings, or damaged
+        return observer.only(changed, base)
 
     def _guard(self, candidate: Manifest, active: Manifest | None, directory: Directory) -> PassResult:
         store, settings = self._of.store, self._of.settings
@@ -401,20 +368,13 @@ class _Run:
             active=active,
             held=held,
             counts=counts_of(self._directory) if self._directory is not None else None,
-            quarantine=self._directory.quarantine if self._directory is not None else None,
+            quarantine=self._directory.quarantine if self._directory is not None and self._full else None,
+            full=self._full,
             changes=changes or {},
             reloads=reloads,
             problems=problems,
             requests=dict(self._requests),
         )
-
-
-def _sleep(seconds: float, checkpoint: Checkpoint) -> None:
-    """Wait between two tries, in slices, so that a stop is seen."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        checkpoint()
-        time.sleep(min(left, _SLICE))
 
 
 def _changes(verdict: Verdict) -> dict[str, int]:

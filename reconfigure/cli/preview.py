@@ -72,7 +72,7 @@ def preview(reconciler: Reconciler, *, on_phase: Callable[[str], None] = lambda 
     """
     settings, store = reconciler.settings, reconciler.store
     phases = Phases(on_phase)
-    directory = reconciler.observe(phases, attempts=settings.read_attempts)
+    directory = reconciler.observer(phases, attempts=settings.read_attempts).everything()
     digest = reconciler.input_digest(directory)
     active, held = store.active(), store.held()
     differs = active is None or active.input_digest != digest or not store.is_intact(active)

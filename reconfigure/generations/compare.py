@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from reconfigure.directory.model import Directory
+from reconfigure.directory.model import Directory, Quarantine, User
+from reconfigure.generations.manifest import Manifest
 
 SNAPSHOT_FOLDER = "directory"
 
@@ -63,6 +64,26 @@ def lines_of(directory: Directory, kind: str) -> Iterable[str]:
     if kind == "users":
         return directory.user_lines()
     return directory.domains
+
+
+def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> Directory:
+    """Return the directory that a generation was made from, as its snapshots have it; refusals only as counts.
+
+    Args:
+        generation: its folder.
+        manifest: its manifest.
+        users_known: whether a user pool had been read.
+    """
+    world = World(generation=generation)
+    with world.open("addresses") as addresses, world.open("users") as users, world.open("domains") as domains:
+        return Directory(
+            lines=list(addresses),
+            users=tuple(User(name, int(uid)) for name, uid in (line.split("\t") for line in users)),
+            users_known=users_known,
+            domains=tuple(domains),
+            quarantine=Quarantine(manifest.quarantine),
+            rows=manifest.counts.get("rows", 0),
+        )
 
 
 class _Lines:

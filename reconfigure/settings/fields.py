@@ -254,6 +254,10 @@ class Settings:
         default=10.0,
         metadata=_fine("First wait after a failed pass; it doubles up to the interval.", number(0.1, 3600, "seconds")),
     )
+    read_by_key: bool = field(
+        default=True,
+        metadata=_fine("Read only the addresses that a message names, where that is enough.", parse.SWITCH),
+    )
     high_uids: bool = field(default=False, metadata=_fine("Serve UIDs above 65535 too.", parse.SWITCH))
     guard_share: float = field(
         default=0.30,

@@ -16,6 +16,7 @@ from reconfigure.settings.fields import SPECS
 from reconfigure.settings.parse import WrongValueError, plain, quoted
 
 CONFIG_ENV = "RECONFIGURE_CONFIG"
+NOT_SETTINGS = frozenset({CONFIG_ENV, "RECONFIGURE_PROGRAMS"})  # the second is supervisord.conf's
 DEFAULT_CONFIG = Path("/etc/reconfigure/reconfigure.yaml")
 _NULL_TAG = "tag:yaml.org,2002:null"
 
@@ -41,7 +42,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
 def unknown_in_environment(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for every RECONFIGURE_ variable that no setting reads."""
     for name in sorted(environ):
-        if name.startswith("RECONFIGURE_") and name not in _BY_ENV and name != CONFIG_ENV:
+        if name.startswith("RECONFIGURE_") and name not in _BY_ENV and name not in NOT_SETTINGS:
             yield f"{_name(name)}: no such setting, ignored{_nearest(name)}"
 
 

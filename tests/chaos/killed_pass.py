@@ -86,7 +86,8 @@ def goes_from(old: Any, new: Any) -> Callable[[Tier], None]:
 
 def live(tier: Tier, *worlds: Any) -> None:
     for says in worlds:
-        assert tier.pass_(says) == "changed"
+        outcome = tier.pass_(says)
+        assert outcome == "changed", outcome
 
 
 def is_held(tier: Tier) -> None:
@@ -169,6 +170,11 @@ def run_killed(act: Callable[[Tier], None], tier: Tier, *, step: int) -> bool:
     return False
 
 
+def _copy(saved: Path, work: Path) -> None:
+    """Copy a world as it is: with its links, hard ones too, and its times."""
+    subprocess.run(["cp", "-a", str(saved), str(work)], check=True, timeout=30)  # noqa: S607
+
+
 def _watch(root: str, last: int) -> None:
     steps = 0
 
@@ -202,7 +208,7 @@ def every_step(name: str, folder: Path) -> tuple[int, list[str]]:
     failures = []
     for step in count(1):
         shutil.rmtree(work, ignore_errors=True)
-        subprocess.run(["cp", "-a", str(saved), str(work)], check=True, timeout=30)
+        _copy(saved, work)
         tier = Tier(work, says, **keep)
         killed = run_killed(scenario.act, tier, step=step)
         try:
@@ -216,7 +222,7 @@ def every_step(name: str, folder: Path) -> tuple[int, list[str]]:
 
 def at_random(folder: Path) -> tuple[int, list[str]]:
     """Kill a child that makes changing passes without end, at moments that nobody chose."""
-    seed = random.randrange(2**32)
+    seed = time.time_ns()
     moments = random.Random(seed)  # noqa: S311 - not for secrets
     tier = Tier(folder, OLD)
     live(tier, OLD)

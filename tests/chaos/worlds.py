@@ -6,7 +6,9 @@ is whole is judged without the package's own checks: by hashes, and by what make
 
 import hashlib
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +19,9 @@ import structlog
 from reconfigure import assembly
 from reconfigure.directory.assemble import assemble
 from reconfigure.directory.model import CognitoUser, Directory
-from reconfigure.reconcile import Reconciler
+from reconfigure.observe import Observer
+from reconfigure.phases import Phases
+from reconfigure.reconcile import Checkpoint, Reconciler
 from reconfigure.settings import load
 
 USERS = [
@@ -36,13 +40,30 @@ LOSS = directory_of(["shop0@acme.example.com"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class FromMemory(Reconciler):
-    """A reconciler whose sources say what `directory` returns."""
+class Memory(Observer):
+    """Sources that say what `directory` returns."""
 
     directory: Callable[[], Directory]
 
-    def observe(self, *_: Any, **__: Any) -> Directory:
+    def everything(self) -> Directory:
         return self.directory()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromMemory(Reconciler):
+    """A reconciler with such sources."""
+
+    directory: Callable[[], Directory]
+
+    def observer(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Memory:
+        return Memory(
+            settings=self.settings,
+            clients=self.clients,
+            phases=phases,
+            attempts=attempts,
+            checkpoint=checkpoint,
+            directory=self.directory,
+        )
 
 
 class Tier:
@@ -106,10 +127,8 @@ class Tier:
         """Return what should not be there after a pass, and what should."""
         known = {"current", "previous", "generations", "held.json", "lock", "status.json", "history.jsonl"}
         found = [path.name for path in self.state.iterdir() if path.name not in known]
-        for generation in (self.state / "generations").iterdir():
-            if not (generation / "manifest.json").is_file():
-                found.append(generation.name)
-        return found
+        generations = (self.state / "generations").iterdir()
+        return found + [path.name for path in generations if not (path / "manifest.json").is_file()]
 
 
 _agreed: set[tuple[str, str]] = set()
@@ -120,8 +139,11 @@ def agree(text: Path, text_sha256: str, database_sha256: str) -> None:
     if (text_sha256, database_sha256) in _agreed:
         return
     options = ["-t", ":"] if text.name == "aliases" else []
-    command = ["makemap", "-C", "/dev/null", *options, "-u", "btree", str(text)]
-    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    # A copy, because sendmail's programs open no hard link below a folder that everyone may write to, such as /tmp.
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(f"{text}.db", folder)
+        command = ["makemap", "-C", "/dev/null", *options, "-u", "btree", copy.removesuffix(".db")]
+        ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
     wanted = [line for line in text.read_text().splitlines() if not line.startswith("#")]
     assert ended.stdout.splitlines() == wanted, f"{text.name}.db does not say what {text.name} says"
     _agreed.add((text_sha256, database_sha256))

@@ -255,9 +255,7 @@ def test_duplicate_keys_are_refused(
     workshop: MakeWorkshop, directory: MakeDirectory, templates: Path, tmp_path: Path
 ) -> None:
     at = workshop("smtp-in", templates=doubled(templates, tmp_path / "templates"))
-    with pytest.raises(
-        GenerationError, match=r"(?s)compiling domains failed: .* key example\.com: duplicate key"
-    ):
+    with pytest.raises(GenerationError, match=r"(?s)compiling domains failed: .* key example\.com: duplicate key"):
         at.build(directory())
     assert list(at.store.folder.iterdir()) == []
 

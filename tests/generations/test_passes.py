@@ -1,4 +1,4 @@
-"""Whole passes on an AWS double over HTTP: what goes live, is held, approved or rolled back, and what stays as it was."""
+"""Whole passes on an AWS double over HTTP: what goes live, is held, approved or rolled back, and what is left alone."""
 
 import hashlib
 import json

@@ -1,11 +1,11 @@
-"""The loop in this process, with a real queue and passes that a test makes up, since here only timing is the subject."""
+"""The loop in this process, with a real queue and passes that a test makes up: here only timing is the subject."""
 
 import json
 import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -38,6 +38,7 @@ class Passes:
 
     def __init__(self) -> None:
         self.triggers: list[str] = []
+        self.changed: list[Collection[str] | None] = []
         self.attempts: list[int | None] = []
         self.pauses: list[float] = []
         self.finished: list[Outcome] = []
@@ -51,9 +52,11 @@ class Passes:
         trigger: str,
         *,
         pass_id: str | None = None,
+        changed: Collection[str] | None = None,
         attempts: int | None = None,
         checkpoint: Checkpoint = lambda: None,
     ) -> PassResult:
+        self.changed.append(changed)
         self.attempts.append(attempts)
         self.triggers.append(trigger)
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]

@@ -1,6 +1,6 @@
-"""Builds one generation and prints what its checks came to, or the error: for hosts with another name than this one.
+"""Builds generations and prints what their checks came to, or the error: for hosts with another name than this one.
 
-build_one.py STATE_DIR TIER TEMPLATES MAKEMAP
+build_some.py STATE_DIR TIER TEMPLATES MAKEMAP COUNT
 """
 
 import json
@@ -20,7 +20,7 @@ from reconfigure.tiers import load_manifest
 
 
 def main() -> None:
-    state_dir, tier, templates, makemap = sys.argv[1:]
+    state_dir, tier, templates, makemap, number = sys.argv[1:]
     manifest = load_manifest(Path(templates), tier)
     store = GenerationStore(Path(state_dir))
     store.prepare()
@@ -30,14 +30,19 @@ def main() -> None:
     rows = [{"address": {"S": f"{name}@example.com"}, "user": {"S": name}} for name in ("alice", "bob")]
     users = [CognitoUser("alice", confirmed=True, enabled=True, osid="2001")]
     directory = assemble([rows], users)
+    checks = []
     try:
-        made = builder.build(
-            directory, input_digest="d" * 64, created=datetime.now(UTC), phases=Phases(), checkpoint=lambda: None
-        )
+        for _ in range(int(number)):
+            made = builder.build(
+                directory, input_digest="d" * 64, created=datetime.now(UTC), phases=Phases(), checkpoint=lambda: None
+            )
+            store.activate(made.id)
+            checks.append(made.checks)
     except GenerationError as error:
         sys.stdout.write(json.dumps({"error": str(error)}))
     else:
-        sys.stdout.write(json.dumps({"checks": made.checks}))
+        links = (store.current / "mail" / "access.db").stat().st_nlink
+        sys.stdout.write(json.dumps({"checks": checks, "links": links}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""Reading a few rows by key must give what reading everything gives, or say that it cannot."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconfigure.directory.amend import amend
+from reconfigure.directory.assemble import assemble
+from reconfigure.directory.model import CognitoUser, Directory, RawRow
+
+USERS = [
+    CognitoUser(name, confirmed=True, enabled=True, osid=str(1000 + n)) for n, name in enumerate(["ann", "bob", "cy"])
+]
+KEYS = ["a@x.example", "b@x.example", "a@y.example", "A@x.example", "b+1@x.example", "bad", "c@z.example"]
+
+
+def row(address: str, user: str | None = "ann", **more: dict[str, object]) -> RawRow:
+    return {"address": {"S": address}, **({"user": {"S": user}} if user is not None else {}), **more}
+
+
+@st.composite
+def rows(draw: st.DrawFn, key: str) -> RawRow | None:
+    if draw(st.booleans()):
+        return None
+    user = draw(st.sampled_from(["ann", "bob", "ann/bob", "nobody-here", "ann/cy/cy", "", "|/bin/sh", None]))
+    suspended = draw(st.sampled_from([None, {"BOOL": True}, {"BOOL": False}, {"S": "yes"}]))
+    tld = draw(st.sampled_from([None, {"S": key.partition("@")[2]}, {"S": "other.example"}]))
+    more = {name: value for name, value in (("suspended", suspended), ("tld", tld)) if value is not None}
+    return row(key, user, **more)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> dict[str, RawRow]:
+    drawn = {key: draw(rows(key)) for key in KEYS}
+    return {key: value for key, value in drawn.items() if value is not None}
+
+
+def read(table: dict[str, RawRow], users: list[CognitoUser] | None) -> Directory:
+    return assemble([list(table.values())], users)
+
+
+@given(before=tables(), after=tables(), users=st.sampled_from([USERS, None]))
+def test_reading_by_key_equals_reading_everything(
+    before: dict[str, RawRow], after: dict[str, RawRow], users: list[CognitoUser] | None
+) -> None:
+    changed = {key for key in KEYS if before.get(key) != after.get(key)}
+    whole = read(after, users)
+    short = amend(read(before, users), {key: after.get(key) for key in changed})
+    if short is not None:
+        assert short.digest() == whole.digest()
+        assert (short.lines, short.domains, short.users) == (whole.lines, whole.domains, whole.users)
+
+
+def test_a_new_address_a_changed_one_and_a_revoked_one_need_no_full_read() -> None:
+    base = read({"a@x.example": row("a@x.example"), "b@y.example": row("b@y.example")}, USERS)
+    named = {
+        "a@x.example": row("a@x.example", "bob"),
+        "b@y.example": None,
+        "new@z.example": row("new@z.example", "cy/ann"),
+    }
+    short = amend(base, named)
+    assert short is not None
+    assert short.lines == ["a@x.example\tactive\tbob", "new@z.example\tactive\tann/cy"]
+    assert short.domains == ("x.example", "z.example")
+    assert short.rows == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ({"A@x.example": row("A@x.example")}, "a key that folds may meet another row"),
+        ({"a@x.example": row("a@x.example", "dave")}, "a user who is not live may be new"),
+        ({"a@x.example": row("a@x.example", "|/bin/sh")}, "a refusal is counted over the whole table"),
+        ({"no address": None}, "what is no address has no line"),
+    ],
+)
+def test_where_in_doubt_everything_is_read(named: dict[str, RawRow | None], why: str) -> None:
+    assert amend(read({"b@x.example": row("b@x.example")}, USERS), named) is None, why

@@ -1,0 +1,90 @@
+"""A change that names its addresses costs one small read; what is in doubt costs a full one; nothing is missed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from embedded.faults import Fault
+
+if TYPE_CHECKING:
+    from tests.passes.conftest import Daemon, World
+
+Run = Callable[..., "Daemon"]
+Until = Callable[..., None]
+
+
+def changed(*addresses: str) -> dict[str, object]:
+    return {"event": "address_changed", "addresses": list(addresses)}
+
+
+def digest_of(daemon: "Daemon") -> str:
+    return daemon.status()["generation"].rpartition("-")[2]
+
+
+def test_a_named_change_is_read_by_key_and_makes_the_generation_that_a_full_read_makes(
+    run: Run, world: "World", until: Until
+) -> None:
+    world.put("info@acme.example.com", "old@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished", outcome="changed")
+    scans = world.proxy.count("Scan")
+    world.put("shop@new.example.com")
+    world.delete("old@acme.example.com")
+    world.send(changed("shop@new.example.com", "old@acme.example.com"))
+    daemon.wait("pass_finished", count=2, outcome="changed")
+    until(world.is_drained)
+    assert daemon.served() == {"info@acme.example.com": "RELAY", "shop@new.example.com": "RELAY"}
+    assert world.proxy.count("Scan") == scans
+    assert world.proxy.count("BatchGetItem") == 1
+    by_key = digest_of(daemon)
+    daemon.tell(1)  # SIGHUP: everything is read, and nothing differs
+    daemon.wait("pass_finished", trigger="signal", outcome="unchanged")
+    assert world.proxy.count("Scan") == scans + 1
+    assert digest_of(daemon) == by_key
+
+
+def test_where_reading_by_key_is_denied_everything_is_read(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished", outcome="changed")
+    world.proxy.fail("BatchGetItem", Fault.denied())
+    world.put("shop@acme.example.com")
+    world.send(changed("shop@acme.example.com"))
+    daemon.wait("pass_finished", count=2, outcome="changed")
+    until(world.is_drained)
+    assert "shop@acme.example.com" in daemon.served()
+    assert daemon.said("read_by_key_failed")
+
+
+def test_a_short_cut_does_not_put_off_the_timer(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    daemon = run(RECONFIGURE_INTERVAL="3600")
+    first = daemon.wait("pass_finished", outcome="changed")["next_pass"]
+    world.put("shop@acme.example.com")
+    world.send(changed("shop@acme.example.com"))
+    second = daemon.wait("pass_finished", count=2, outcome="changed")["next_pass"]
+    until(world.is_drained)
+    assert second < first
+
+
+def test_a_message_that_names_a_row_of_another_content_changes_nothing_else(
+    run: Run, world: "World", until: Until
+) -> None:
+    """What is rendered comes from the table: a forged message can cost a pass, never an address."""
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished", outcome="changed")
+    world.send(changed("victim@bank.example", "info@acme.example.com", "|/bin/sh", "a\nto:b@c.example RELAY"))
+    until(world.is_drained)
+    daemon.wait("pass_finished", trigger="message", outcome="unchanged")
+    assert daemon.served() == {"info@acme.example.com": "RELAY"}
+
+
+def test_the_setting_turns_reading_by_key_off(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    daemon = run(RECONFIGURE_READ_BY_KEY="no")
+    daemon.wait("pass_finished", outcome="changed")
+    world.put("shop@acme.example.com")
+    world.send(changed("shop@acme.example.com"))
+    daemon.wait("pass_finished", count=2, outcome="changed")
+    until(world.is_drained)
+    assert world.proxy.count("BatchGetItem") == 0
