@@ -55,7 +55,14 @@ def main() -> int:
         match arguments.what:
             case "full":
                 sizes = arguments.sizes or SIZES
-                found = full.measure(folder, sizes=sizes, tiers=arguments.tiers, runs=arguments.runs, console=console)
+                found = full.measure(
+                    folder,
+                    sizes=sizes,
+                    tiers=arguments.tiers,
+                    runs=arguments.runs,
+                    console=console,
+                    keep=lambda so_far: _write(arguments.json, "full", so_far),
+                )
                 full.show(found, console)
             case "rest":
                 sizes = arguments.sizes or REST_SIZES

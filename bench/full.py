@@ -5,7 +5,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,16 @@ USUAL_RUNS = 3
 LARGE = 1_000_000  # addresses: from here on one run says enough
 
 Measured = dict[str, Any]
+Keep = Callable[[list[Measured]], object]
 
 
 def measure(
-    folder: Path, *, sizes: Sequence[int], tiers: Sequence[Tier], runs: int | None, console: Console
+    folder: Path, *, sizes: Sequence[int], tiers: Sequence[Tier], runs: int | None, console: Console, keep: Keep
 ) -> list[Measured]:
-    """Return one entry for each size and tier; the world and all state lie in `folder` meanwhile."""
+    """Return one entry for each size and tier; the world and all state lie in `folder` meanwhile.
+
+    What there is so far goes to `keep` each time, because a million addresses take minutes.
+    """
     found: list[Measured] = []
     with console.status("") as spinner:
         for size in sizes:
@@ -43,6 +47,7 @@ def measure(
                 for tier in tiers:
                     spinner.update(f"{size:,} addresses, {tier}: {times} times three passes …")
                     found.append(_one(here, tier=tier, made=made, url=url, runs=times))
+                    keep(found)
             shutil.rmtree(here)
     return found
 

@@ -308,11 +308,6 @@ class Reloader:
             ) from error
 
 
-def given_up(programs: Sequence[Program]) -> tuple[Program, ...]:
-    """Those that do not come up: FATAL (supervisord tries no more) and BACKOFF (it failed and will be tried again)."""
-    return tuple(program for program in programs if program.state in {"FATAL", "BACKOFF"})
-
-
 class _Transport(SupervisorTransport):  # type: ignore[misc]  # supervisor ships no types
     """supervisor's own transport, which would wait for ever, with a time limit on its socket."""
 

@@ -62,7 +62,7 @@ def look(settings: Settings, *, now: datetime, patience: float = 1.0) -> Standin
         report,
         now=now,
         interval=settings.interval,
-        programs={program.name: program.state for program in programs or ()},
+        programs={program.name: program.state for program in programs or () if not _has_ended_well(program)},
         generation=active.id if active is not None else None,
     )
     return Standing(
@@ -93,6 +93,11 @@ def _programs(settings: Settings, patience: float) -> tuple[tuple[Program, ...] 
         return Supervisor(settings.supervisor_socket, timeout=patience).programs(), None
     except (ReloadError, OSError) as error:
         return None, str(error)
+
+
+def _has_ended_well(program: Program) -> bool:
+    """Tell whether a program did what it was for and ended, as `prepare` does."""
+    return program.state == "EXITED" and program.exit_status == 0
 
 
 def _worse(verdict: Health, problems: list[str]) -> Health:

@@ -70,7 +70,8 @@ class Makemap:
         if wanted != found:
             raise GenerationError(
                 f"{text.name}.db does not say what {text.name} says: {found[0]} entries compiled of "
-                f"{wanted[0]} in the text; the generation was dropped and the active one serves on"
+                f"{wanted[0]} in the text. makemap says nothing of some full disks, so look at 'df -h'; the "
+                "generation was dropped and the active one serves on"
             )
         return wanted[0]
 

@@ -19,7 +19,11 @@ STATUS_NAME = "status.json"
 State = Literal["starting", "ok", "held", "failed", "degraded"]
 Outcome = Literal["unchanged", "changed", "held", "failed", "degraded"]
 
-_GIVEN_UP = {"FATAL": "supervisord gave up on it", "BACKOFF": "it ends as soon as it is started"}
+_GIVEN_UP = {
+    "FATAL": "supervisord gave up on it",
+    "BACKOFF": "it ends as soon as it is started",
+    "EXITED": "it ended with an error, and is not started again",
+}
 _MARGIN = 60.0
 
 
@@ -184,7 +188,7 @@ def health(
         status: the status document.
         now: the present, with time zone.
         interval: seconds between timer passes; a loop silent for two of them and a minute is stuck or dead.
-        programs: supervisord's state names by program, such as {"sendmail": "RUNNING"}.
+        programs: supervisord's state names by program, such as {"sendmail": "RUNNING"}; none that ended well.
         generation: id of the generation that `current` points to, as found on disk.
     """
     failing = [] if generation else ["no generation is active: nothing has been configured yet"]

@@ -102,22 +102,11 @@ class Tier:
         return str(result.outcome) + (f": {result.reason}" if result.reason else "")
 
     def live(self) -> str | None:
-        """Return the input digest of what is live, or None; fails when that is not whole."""
+        """Return the input digest of what is live, or None; fails when that, or another generation, is not whole."""
+        for manifest in (self.state / "generations").glob("[!.]*/manifest.json"):
+            digest_of_whole(manifest.parent)
         current = self.state / "current"
-        if not current.is_symlink():
-            return None
-        document: dict[str, Any] = json.loads((current / "manifest.json").read_bytes())
-        folder = current.resolve()
-        present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-        assert present == {*document["files"], "manifest.json"}, f"{present} are there"
-        digests = {}
-        for path, record in document["files"].items():
-            digests[path] = hashlib.sha256((current / path).read_bytes()).hexdigest()
-            assert digests[path] == record["sha256"], f"{path} is not what the manifest says"
-        for path, digest in digests.items():
-            if path.endswith(".db"):
-                agree(current / path.removesuffix(".db"), digests[path.removesuffix(".db")], digest)
-        return str(document["input_digest"])
+        return digest_of_whole(current.resolve(strict=True)) if current.is_symlink() else None
 
     def digest(self, says: Directory) -> str:
         """Return the input digest that a generation of a directory has."""
@@ -129,6 +118,21 @@ class Tier:
         found = [path.name for path in self.state.iterdir() if path.name not in known]
         generations = (self.state / "generations").iterdir()
         return found + [path.name for path in generations if not (path / "manifest.json").is_file()]
+
+
+def digest_of_whole(folder: Path) -> str:
+    """Return the input digest of a generation; fails when it is not as its manifest says, and its maps as their texts."""
+    document: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert present == {*document["files"], "manifest.json"}, f"{present} are there"
+    digests = {}
+    for path, record in document["files"].items():
+        digests[path] = hashlib.sha256((folder / path).read_bytes()).hexdigest()
+        assert digests[path] == record["sha256"], f"{path} is not what the manifest says"
+    for path, digest in digests.items():
+        if path.endswith(".db"):
+            agree(folder / path.removesuffix(".db"), digests[path.removesuffix(".db")], digest)
+    return str(document["input_digest"])
 
 
 _agreed: set[tuple[str, str]] = set()

@@ -146,7 +146,7 @@ def test_while_a_pass_runs_it_waits_no_longer_than_allowed(
 
 def test_a_damaged_generation_is_not_returned_to(
     changed: Any, run: Any, active: Callable[[], str], state: Path
-) -> None:  # noqa: ARG001
+) -> None:
     before = active()
     (state / "previous" / "mail" / "access").write_text("open relay\n")
     result = run("rollback", "--yes")

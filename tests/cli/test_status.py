@@ -95,7 +95,7 @@ def test_a_held_generation_is_not_well_and_is_explained_once(
 
 
 def test_the_last_error_is_told_with_time_and_cause_after_recovery(
-    live: Any,  # noqa: ARG001
+    live: Any,
     run: Any,
     environment: pytest.MonkeyPatch,
     double_url: str,

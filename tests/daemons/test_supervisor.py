@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconfigure.daemons import Program, Supervisor, given_up
+from reconfigure.daemons import Program, Supervisor
 from reconfigure.errors import ReloadError
 
 Supervise = Callable[[str], Supervisor]
@@ -200,15 +200,9 @@ def test_a_program_that_supervisord_gave_up_on_is_to_be_seen(
         + program("idle", autostart="false")
     )
     eventually(lambda: state(supervisor, "hopeless").state == "FATAL")
-    (hopeless,) = given_up(supervisor.programs())
+    hopeless = state(supervisor, "hopeless")
     assert (hopeless.name, hopeless.state, hopeless.pid) == ("hopeless", "FATAL", 0)
     assert "Exited too quickly" in hopeless.detail
-
-
-def test_a_program_that_keeps_failing_counts_as_given_up_before_supervisord_gives_up() -> None:
-    states = ("STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN")
-    programs = [Program(state.lower(), state, 0, None, "") for state in states]
-    assert [program.name for program in given_up(programs)] == ["backoff", "fatal"]
 
 
 @pytest.mark.usefixtures("listening")

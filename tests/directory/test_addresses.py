@@ -15,7 +15,7 @@ SAFE = re.compile(r"[a-z0-9_&'=~][a-z0-9_.&'=~-]{0,63}@(?:[a-z0-9][a-z0-9-]{0,62
 
 LABEL_63 = "a" * 63
 DOMAIN_253 = ".".join([LABEL_63, LABEL_63, LABEL_63, "b" * 61])
-DOMAIN_189 = ".".join([LABEL_63, LABEL_63, "b" * 57 + ".co"])
+DOMAIN_189 = ".".join([LABEL_63, LABEL_63, "b" * 58 + ".co"])
 
 
 def code(text: str) -> str:

@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from reconfigure import assembly
 from reconfigure.directory.assemble import assemble
-from reconfigure.directory.model import CognitoUser, Directory
+from reconfigure.directory.model import CognitoUser, Directory, RawRow
 from reconfigure.generations.build import Builder
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.maps import Makemap
@@ -47,7 +47,7 @@ def directory_of(
 ) -> Directory:
     """Return the directory of rows (address → user field) and users (name → UID)."""
     out = set(suspended)
-    page = [
+    page: list[RawRow] = [
         {"address": {"S": name}, "user": {"S": owner}, "suspended": {"BOOL": name in out}}
         for name, owner in rows.items()
     ]
@@ -179,8 +179,9 @@ class Tier:
 
     def enroll(self, name: str, osid: int) -> None:
         pool = str(self.settings.cognito_pool_id)
-        attributes = [{"Name": "custom:osid", "Value": str(osid)}]
-        self.aws.cognito.admin_create_user(UserPoolId=pool, Username=name, UserAttributes=attributes)
+        self.aws.cognito.admin_create_user(
+            UserPoolId=pool, Username=name, UserAttributes=[{"Name": "custom:osid", "Value": str(osid)}]
+        )
         self.aws.cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password="Passw0rd!", Permanent=True)
 
     def pass_(self) -> PassResult:

@@ -27,7 +27,7 @@ MakeProgram = Callable[[str, str], Path]
 BuildNamed = Callable[..., dict[str, Any]]
 
 
-def installed(program: str) -> Any:
+def installed(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 

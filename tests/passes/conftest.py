@@ -178,6 +178,11 @@ class Daemon:
         document: dict[str, Any] = json.loads((self.state / "status.json").read_text())
         return document
 
+    def status_when(self, true: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Wait until its status document, which comes after the log line of a pass, is so; return it."""
+        _until(lambda: true(self.status()), "what the status should say")
+        return self.status()
+
     def served(self) -> dict[str, str]:
         """What the live access map answers for each address, as makemap reads it back."""
         if not (self.state / "current").exists():

@@ -47,15 +47,14 @@ def test_while_addresses_cannot_be_read_messages_wait_old_maps_serve_and_it_mend
     body = next(ping.body for ping in pings.pings("tier") if ping.kind == "fail")
     assert body.startswith("reason: ")
     assert code in body
-    status = daemon.status()
-    assert status["state"] == "failed"
+    status = daemon.status_when(lambda status: status["state"] == "failed")
     assert code in status["last_error"]["error"]
     world.proxy.heal()
     daemon.wait("pass_finished", count=2, outcome="changed")
     assert "shop@acme.example.com" in daemon.served()
     until(world.is_drained)
     assert pings.wait(lambda _: pings.check("tier").status == "up")
-    assert daemon.status()["state"] == "ok"
+    daemon.status_when(lambda status: status["state"] == "ok")
 
 
 def test_while_addresses_cannot_be_read_few_requests_are_made_with_growing_pauses_and_no_poll(

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,6 +85,10 @@ def smtp_out(with_users: dict[str, str]) -> dict[str, str]:
     return with_users | {"TIER": "smtp-out", "RECONFIGURE_INTERVAL": "2"}
 
 
+def results(status: dict[str, Any]) -> set[str]:
+    return {told["result"] for told in status["reloads"]}
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
@@ -110,11 +114,11 @@ def test_a_reload_that_fails_is_degraded_tried_again_and_does_not_roll_the_maps_
     assert pings.wait(lambda _: pings.check("tier").status == "down")
     live = (daemon.state / "current").readlink()
     daemon.wait("pass_finished", outcome="degraded", trigger="retry")
-    assert daemon.status()["state"] == "degraded"
+    daemon.status_when(lambda status: status["state"] == "degraded")
     assert (daemon.state / "current").readlink() == live
     supervise(signer)
     daemon.wait("pass_finished", outcome="unchanged", trigger="retry")
-    assert {told["result"] for told in daemon.status()["reloads"]} == {"told"}
+    daemon.status_when(lambda status: results(status) == {"told"})
     assert pings.wait(lambda _: pings.check("tier").status == "up")
 
 
@@ -136,4 +140,4 @@ def test_a_reload_that_is_owed_is_tried_while_a_generation_is_held(
     supervise(signer)
     daemon.wait("pass_finished", count=len(daemon.said("pass_finished", outcome="held")) + 2, outcome="held")
     assert OWED not in daemon.said("pass_finished", outcome="held")[-1]["error"]
-    assert {told["result"] for told in daemon.status()["reloads"]} == {"unchanged"}
+    daemon.status_when(lambda status: results(status) == {"unchanged"})

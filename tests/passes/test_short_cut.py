@@ -17,7 +17,7 @@ def changed(*addresses: str) -> dict[str, object]:
 
 
 def digest_of(daemon: "Daemon") -> str:
-    return daemon.status()["generation"].rpartition("-")[2]
+    return str(daemon.status()["generation"]).rpartition("-")[2]
 
 
 def test_a_named_change_is_read_by_key_and_makes_the_generation_that_a_full_read_makes(
