@@ -13,8 +13,9 @@ from typing import Any
 from bench.processes import forget_peak, memory
 from bench.switch import tell
 from reconfigure import assembly, reconcile, settings
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.phases import Phases
-from reconfigure.reconcile import PassResult, Reconciler
+from reconfigure.reconcile import Reconciler
 
 FIRST, UNCHANGED, ONE_MORE = "first", "unchanged", "one more"
 PASSES = (FIRST, UNCHANGED, ONE_MORE)
@@ -63,7 +64,7 @@ def _measure(reconciler: Reconciler) -> dict[str, Any]:
 
 def _files(reconciler: Reconciler, result: PassResult) -> dict[str, str]:
     """Return each file of the active generation, and whether this pass wrote it or linked it."""
-    if result.active is None or result.outcome is reconcile.Outcome.UNCHANGED:
+    if result.active is None or result.outcome is Outcome.UNCHANGED:
         return {}
     folder = reconciler.store.path(result.active.id)
     return {path: "linked" if (folder / path).stat().st_nlink > 1 else "written" for path in result.active.files}

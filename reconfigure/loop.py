@@ -20,8 +20,9 @@ import structlog
 
 from reconfigure.errors import InterruptedPassError, SourceError
 from reconfigure.inbox import Arrived, Event, Letters, Poller, PollFailed, Resync, Stop, named
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.pace import Burst, Pace
-from reconfigure.reconcile import Checkpoint, Outcome, PassResult
+from reconfigure.reconcile import Checkpoint
 from reconfigure.sources.queue import Queue, Received, VisibilityKeeper
 
 log = structlog.get_logger()

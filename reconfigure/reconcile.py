@@ -7,15 +7,14 @@ follows from its result for messages and timers, is the loop's business; who hea
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import structlog
 
 from reconfigure import homes
 from reconfigure.daemons import Reloader, ReloadOutcome
-from reconfigure.directory.model import Directory, Quarantine
+from reconfigure.directory.model import Directory
 from reconfigure.errors import GenerationError, InterruptedPassError, ReconfigureError
 from reconfigure.generations.build import Builder, counts_of
 from reconfigure.generations.compare import World, directory_of
@@ -24,6 +23,7 @@ from reconfigure.generations.lock import exclusive
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import GenerationStore, Held
 from reconfigure.observe import Observer
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.phases import Phases
 from reconfigure.rendering import Renderer
 from reconfigure.settings import Settings
@@ -38,54 +38,6 @@ _SLICE = 0.1  # seconds between two looks at whether the pass is to end, while i
 BUILD_FORMAT = 1
 
 Checkpoint = Callable[[], None]
-
-
-class Outcome(StrEnum):
-    """What a pass came to."""
-
-    UNCHANGED = "unchanged"
-    CHANGED = "changed"
-    HELD = "held"
-    DEGRADED = "degraded"  # the generation is live, but a daemon could not be told or a home not made
-    FAILED = "failed"
-
-    @property
-    def is_good(self) -> bool:
-        """Whether live state equals desired state, all of it."""
-        return self in {Outcome.UNCHANGED, Outcome.CHANGED}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassResult:
-    """What a pass did and found.
-
-    `counts` and `quarantine` are None when the sources could not be read, `quarantine` also when only named addresses
-    were (`full` is false then); `requests` are calls, retries included, by service.
-    """
-
-    id: str
-    trigger: str
-    outcome: Outcome
-    started: datetime
-    seconds: float
-    phases: Mapping[str, float]
-    active: Manifest | None = None
-    held: Held | None = None
-    counts: Mapping[str, int] | None = None
-    quarantine: Quarantine | None = None
-    changes: Mapping[str, int] = field(default_factory=dict)
-    reloads: tuple[ReloadOutcome, ...] = ()
-    problems: tuple[str, ...] = ()
-    requests: Mapping[str, int] = field(default_factory=dict)
-    full: bool = True
-
-    @property
-    def reason(self) -> str:
-        """Return why the pass is not good, in one line; empty when it is."""
-        held: tuple[str, ...] = ()
-        if self.outcome is Outcome.HELD and self.held is not None:
-            held = (f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}",)
-        return "; ".join((*held, *self.problems))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from reconfigure.daemons import ReloadOutcome
 from reconfigure.errors import ReconfigureError
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import Held
-from reconfigure.reconcile import Outcome, PassResult
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.reporting import history, status
 from reconfigure.reporting.heartbeat import Heartbeat, body
 from reconfigure.reporting.status import ErrorReport, HeldReport, PassReport, QuarantineReport, State, Status

@@ -10,8 +10,9 @@ import structlog
 
 from reconfigure import secrets
 from reconfigure.daemons import Supervisor
+from reconfigure.outcome import Outcome
 from reconfigure.pace import Pace
-from reconfigure.reconcile import Outcome, Reconciler
+from reconfigure.reconcile import Reconciler
 from reconfigure.report import Reporter
 
 log = structlog.get_logger()

@@ -151,10 +151,11 @@ class _Reader:
         files = tuple(self._file(entry, f"files[{at}]") for at, entry in enumerate(self._list(top, "files")))
         checks = tuple(self._check(entry, f"checks[{at}]") for at, entry in enumerate(self._list(top, "checks")))
         secrets = tuple(self._secret(entry, f"secrets[{at}]") for at, entry in enumerate(self._list(top, "secrets")))
-        self._once("files", [path for spec in files for path in spec.files])
+        paths = [path for spec in files if spec.path for path in spec.files]
+        self._once("files", paths)
         self._once("checks", [check.name for check in checks])
         self._once("secrets", [secret.path for secret in secrets])
-        self._apart({path for spec in files for path in spec.files})
+        self._apart(set(paths))
         if not files:
             self._problem("files", "a tier without files has nothing to reconcile")
         homes = self._flag(top, "homes", "homes")
@@ -201,6 +202,8 @@ class _Reader:
         if entry is None or entry == "none":
             return None
         fields = self._mapping(entry, where, {"program", "how"})
+        if not isinstance(entry, dict):
+            return None
         how = self._text(fields, "how", where)
         if how and not _HOW.fullmatch(how):
             self._problem(where, f"how is {how!r}; 'restart' or 'signal:<NAME>'")
@@ -270,6 +273,7 @@ class _Reader:
         plain = not path.is_absolute() and ".." not in path.parts and str(path) == text != "."
         if text and not (plain and text.isascii() and text.isprintable()):
             self._problem(where, f"{key} {text!r} must be a plain relative path")
+            return ""
         return text
 
     def _template(self, fields: Mapping[str, Any], key: str, where: str) -> str:

@@ -4,6 +4,7 @@ A container's health check runs one of these every few seconds, so what a comman
 no boto3 for what only reads the state folder.
 """
 
+import errno
 import importlib
 import os
 import pwd
@@ -22,6 +23,8 @@ from reconfigure.settings import Settings, load
 Function = TypeVar("Function", bound=Callable[..., Any])
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 # Command → what --help says of it; its module has the same name and calls the function `command`.
 COMMANDS: Mapping[str, str] = {
@@ -75,13 +78,18 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             answer = super().invoke(ctx)
-            sys.stdout.flush()  # a reader who is gone is noticed here, where click ends quietly, and not at exit
+            click.get_text_stream(
+                "stdout"
+            ).flush()  # a reader who is gone is noticed here, where click ends quietly, and not at exit
             return answer
         except ReconfigureError as error:
             fail(error)
         except OSError as error:
+            if error.errno in UNWRITABLE:
+                _give_up_output()
+                fail(ReconfigureError(f"the answer could not be written: {error.strerror}; look at where it should go"))
             if error.filename is None:
-                raise  # nothing an operator did: a closed pipe is click's to handle, the rest is a defect
+                raise  # a closed pipe is click's to handle; the rest is nothing an operator did, but a defect
             fail(ReconfigureError(f"{error.filename}: {error.strerror}; look at its owner, its mode and its folder's"))
 
 
@@ -130,6 +138,13 @@ def fail(error: ReconfigureError) -> NoReturn:
     else:
         click.echo(f"reconfigure: {error}", err=True)
     sys.exit(error.exit_code)
+
+
+def _give_up_output() -> None:
+    """Send what is still buffered to nowhere, or the interpreter would stumble over it at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
 
 
 def log_to_stderr(settings: Settings, *, least: Level = "info") -> None:

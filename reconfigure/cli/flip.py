@@ -1,21 +1,21 @@
 """What `rollback` and `approve` have in common: putting another generation in place, and saying so everywhere."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from reconfigure import assembly
 from reconfigure.cli import log_to_stderr, operator, tables
 from reconfigure.daemons import ReloadOutcome
 from reconfigure.errors import EX_NOT_GOOD, EX_OK
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import Held
-from reconfigure.reconcile import Reconciler
-from reconfigure.report import Reporter
 from reconfigure.settings import Settings
 
-Flip = Callable[[Reconciler], tuple[Manifest, tuple[ReloadOutcome, ...]]]
+if TYPE_CHECKING:
+    from reconfigure.reconcile import Reconciler
+
+Flip = Callable[["Reconciler"], tuple[Manifest, tuple[ReloadOutcome, ...]]]
 
 
 class Flipped(NamedTuple):
@@ -43,6 +43,10 @@ def flip(settings: Settings, outcome: str, do: Flip) -> Flipped:
         GenerationError: it could not be done; nothing was changed.
         LockHeldError: a pass is running and did not end in time.
     """
+    # Here, so that completing a generation's id does not wait for templates and AWS.
+    from reconfigure import assembly  # noqa: PLC0415
+    from reconfigure.report import Reporter  # noqa: PLC0415
+
     log_to_stderr(settings, least="warning")
     reconciler = assembly.reconciler(settings)
     active, reloads = do(reconciler)

@@ -19,7 +19,8 @@ from reconfigure.errors import EX_DIFFERENT, EX_NOT_GOOD, EX_OK, ReconfigureErro
 from reconfigure.generations import difference
 from reconfigure.generations.build import counts_of
 from reconfigure.generations.difference import Difference
-from reconfigure.reconcile import PassResult, Reconciler
+from reconfigure.outcome import PassResult
+from reconfigure.reconcile import Reconciler
 from reconfigure.settings import Settings
 
 KEYS = {

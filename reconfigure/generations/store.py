@@ -228,6 +228,7 @@ def sha256_of(path: Path) -> str:
 def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder; the manifest goes first, so half a folder is never taken for whole."""
     if path.is_dir() and not path.is_symlink():
+        (path / MANIFEST_NAME).unlink(missing_ok=True)
         shutil.rmtree(path)
     else:
         path.unlink()

@@ -4,6 +4,7 @@ What a message says is for `messages`, when to do what for the loop. Receiving c
 done to a message afterwards can only cost another delivery of it, so failures there are logged and returned.
 """
 
+import contextvars
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -203,7 +204,8 @@ class VisibilityKeeper:
         self._period = queue.visibility_seconds if period is None else period
         self._patience = patience
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="visibility-keeper", daemon=True)
+        context = contextvars.copy_context()  # so that its log lines name the tier and the pass
+        self._thread = threading.Thread(target=context.run, args=(self._keep,), name="visibility-keeper", daemon=True)
 
     def __enter__(self) -> Self:
         if self._messages:

@@ -83,7 +83,7 @@ def _user(record: Mapping[str, Any]) -> CognitoUser:
     missing = {"Username", "UserStatus", "Enabled"} - record.keys()
     if missing:
         raise DamagedAnswerError(f"a user in the answer has no {', '.join(sorted(missing))}")
-    attributes = {item["Name"]: item.get("Value") for item in record.get("Attributes", ())}
+    attributes = {item.get("Name"): item.get("Value") for item in record.get("Attributes", ())}
     return CognitoUser(
         name=record["Username"],
         confirmed=record["UserStatus"] == "CONFIRMED",

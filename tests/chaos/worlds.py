@@ -121,7 +121,7 @@ class Tier:
 
 
 def digest_of_whole(folder: Path) -> str:
-    """Return the input digest of a generation; fails when it is not as its manifest says, and its maps as their texts."""
+    """Return the input digest of a generation; fails unless it is as its manifest says, and each map as its text."""
     document: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert present == {*document["files"], "manifest.json"}, f"{present} are there"

@@ -89,7 +89,7 @@ def test_on_a_terminal_no_is_no_and_yes_is_yes(
     code, seen = _answered(b"n\n")
     assert (code, active()) == (1, first)
     assert "Traceback" not in seen
-    code, _ = _answered(b"\x03")
+    code, _ = _answered(b"\x04")  # end of input, as Ctrl-D makes it
     assert (code, active()) == (1, first)
     code, seen = _answered(b"y\n")
     assert (code, active()) == (0, second)

@@ -1,5 +1,6 @@
 import json
 import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,8 +80,6 @@ def test_a_supervisord_that_hangs_is_failing_soon(live: Any, spawn: Any, folder:
 
 def test_a_supervisord_that_answers_byte_by_byte_is_failing_soon(live: Any, spawn: Any, folder: Path) -> None:  # noqa: ARG001
     """Each byte comes within the time limit of one read, all of them never."""
-    import threading
-
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "s"))
         server.listen(1)

@@ -145,7 +145,10 @@ def test_while_a_pass_runs_it_waits_no_longer_than_allowed(
 
 
 def test_a_damaged_generation_is_not_returned_to(
-    changed: Any, run: Any, active: Callable[[], str], state: Path
+    changed: Any,  # noqa: ARG001
+    run: Any,
+    active: Callable[[], str],
+    state: Path,
 ) -> None:
     before = active()
     (state / "previous" / "mail" / "access").write_text("open relay\n")
@@ -182,7 +185,8 @@ def test_daemons_are_told_of_the_flip(
 ) -> None:
     environment.setenv("TIER", "smtp-out")
     supervise()
-    assert run("once").exit_code == 0
+    first = run("once")
+    assert first.exit_code == 0, first.output
     world.put("hello@example.net", "carol")
     assert run("once").exit_code == 0
     (folder / "told").write_text("")

@@ -4,11 +4,13 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconfigure.directory import syntax
 from reconfigure.directory.syntax import Mailbox, Unfit
+
+patient = settings(deadline=None)
 
 # Written apart from the program's own expressions: what any map, list or shell can carry without a second thought.
 SAFE = re.compile(r"[a-z0-9_&'=~][a-z0-9_.&'=~-]{0,63}@(?:[a-z0-9][a-z0-9-]{0,62}\.)+[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
@@ -161,6 +163,7 @@ pieces = st.sampled_from(
 anything = st.text() | st.lists(pieces, max_size=12).map("".join)
 
 
+@patient
 @given(anything)
 @example("a@b.c\n")
 def test_whatever_is_taken_is_safe_and_within_the_limits(text: str) -> None:
@@ -176,6 +179,7 @@ def test_whatever_is_taken_is_safe_and_within_the_limits(text: str) -> None:
         assert not any(label.endswith("-") for label in host.split("."))
 
 
+@patient
 @given(anything, anything)
 def test_folding_is_idempotent_and_blind_to_ascii_case(local: str, host: str) -> None:
     judged = syntax.mailbox(f"{local}@{host}.example")
@@ -184,6 +188,7 @@ def test_folding_is_idempotent_and_blind_to_ascii_case(local: str, host: str) ->
         assert syntax.mailbox(judged.name.upper()) == judged
 
 
+@patient
 @given(anything)
 def test_every_refusal_is_one_line_of_printable_ascii(text: str) -> None:
     for judged in (syntax.mailbox(text), syntax.mailbox(f"a@{text}"), syntax.user_name(text)):

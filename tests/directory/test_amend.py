@@ -1,5 +1,7 @@
 """Reading a few rows by key must give what reading everything gives, or say that it cannot."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ USERS = [
 KEYS = ["a@x.example", "b@x.example", "a@y.example", "A@x.example", "b+1@x.example", "bad", "c@z.example"]
 
 
-def row(address: str, user: str | None = "ann", **more: dict[str, object]) -> RawRow:
+def row(address: str, user: str | None = "ann", **more: Mapping[str, object]) -> RawRow:
     return {"address": {"S": address}, **({"user": {"S": user}} if user is not None else {}), **more}
 
 

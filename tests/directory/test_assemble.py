@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconfigure.directory import assemble as judging
@@ -14,6 +14,8 @@ from reconfigure.directory.assemble import assemble
 from reconfigure.directory.delivery import MEMBERS_LIMIT
 from reconfigure.directory.model import Address, CognitoUser, Directory, RawRow, pack, unpack
 from reconfigure.directory.owners import FIELD_LIMIT, REMEMBERED_LENGTH, Owners
+
+patient = settings(deadline=None)
 
 ALICE_AND_BOB = [CognitoUser("alice", True, True, "1000"), CognitoUser("bob", True, True, "1001")]
 
@@ -377,6 +379,7 @@ tables = st.lists(fair_rows | hostile_rows, max_size=25)
 pools: st.SearchStrategy[list[CognitoUser] | None] = st.sampled_from([None, ALICE_AND_BOB, []])
 
 
+@patient
 @given(tables, pools, st.randoms(use_true_random=False), st.integers(1, 7))
 def test_neither_the_order_of_rows_nor_their_pages_matter(
     table: list[RawRow], pool: list[CognitoUser] | None, shuffle: random.Random, size: int
@@ -389,6 +392,7 @@ def test_neither_the_order_of_rows_nor_their_pages_matter(
     assert one.digest() == other.digest()
 
 
+@patient
 @given(tables, pools)
 def test_every_row_is_served_once_or_refused(table: list[RawRow], pool: list[CognitoUser] | None) -> None:
     found = assemble([table], pool)
@@ -409,6 +413,7 @@ def test_every_row_is_served_once_or_refused(table: list[RawRow], pool: list[Cog
         assert (address.state == "dangling") <= (not address.users)
 
 
+@patient
 @given(hostile_rows | fair_rows)
 def test_the_short_way_for_common_rows_says_what_the_careful_way_says(one: RawRow) -> None:
     domains = {"acme.example.com", "beta.example.com", "example.com"}

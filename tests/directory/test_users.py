@@ -5,12 +5,14 @@ import re
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconfigure.directory import syntax
 from reconfigure.directory.model import CognitoUser, User
 from reconfigure.directory.users import judge_users
+
+patient = settings(deadline=None)
 
 
 def user(name: str, osid: str | None = "1000", *, confirmed: bool = True, enabled: bool = True) -> CognitoUser:
@@ -137,6 +139,7 @@ osids = (
 pools = st.lists(st.builds(CognitoUser, names, st.booleans(), st.booleans(), osids), unique_by=lambda one: one.name)
 
 
+@patient
 @given(pools, st.booleans(), st.randoms(use_true_random=False))
 def test_every_user_that_counts_is_served_or_refused_once_whatever_the_order(
     pool: list[CognitoUser],

@@ -23,8 +23,8 @@ from reconfigure.generations.build import Builder
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
+from reconfigure.outcome import PassResult
 from reconfigure.phases import Phases
-from reconfigure.reconcile import PassResult
 from reconfigure.rendering import Renderer
 from reconfigure.settings import Settings, load
 from reconfigure.sources.aws import Clients

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconfigure.errors import GenerationError
-from reconfigure.reconcile import Outcome
+from reconfigure.outcome import Outcome
 from reconfigure.report import Reporter
 from reconfigure.tiers import Reload
 

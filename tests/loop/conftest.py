@@ -14,8 +14,9 @@ from moto.server import ThreadedMotoServer
 
 from embedded.faults import FaultProxy
 from reconfigure.loop import Loop
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.pace import Pace
-from reconfigure.reconcile import Checkpoint, Outcome, PassResult
+from reconfigure.reconcile import Checkpoint
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue import Queue
 

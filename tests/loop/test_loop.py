@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from embedded.faults import Fault, FaultProxy
 from reconfigure.loop import Loop
+from reconfigure.outcome import Outcome
 from reconfigure.pace import Pace
-from reconfigure.reconcile import Checkpoint, Outcome
+from reconfigure.reconcile import Checkpoint
 from reconfigure.sources.queue import Queue, QueueDepth, Received
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from embedded.faults import Fault
 from embedded.healthchecks import HealthchecksDouble
 from reconfigure import assembly
 from reconfigure.loop import Loop
-from reconfigure.reconcile import Outcome
+from reconfigure.outcome import Outcome
 from reconfigure.report import Reporter
 from reconfigure.reporting import status
 from reconfigure.reporting.heartbeat import Heartbeat

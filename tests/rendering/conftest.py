@@ -55,11 +55,15 @@ def _sources() -> st.SearchStrategy[Sources]:
         st.sampled_from(["shop", "Shop", "info", "a.b", "o'neil", "~x", "=", "&", "_", "x" * 64, "zed", "0"]) | poison
     )
     host = st.sampled_from(
-        ["acme.example.com", "ACME.example.com", "example.com", "a.example.com", "aa.example.com", "a-a.example.com"]
-        + ["münchen.example", "xn--mnchen-3ya.example", ".".join(["d" * 60] * 3) + ".example"]
+        [
+            *("acme.example.com", "ACME.example.com", "example.com", "a.example.com", "aa.example.com"),
+            *("a-a.example.com", "münchen.example", "xn--mnchen-3ya.example", ".".join(["d" * 60] * 3) + ".example"),
+        ]
     )
     key = st.builds("{}@{}".format, local, host | poison)
-    wrong = st.sampled_from([{"N": "1"}, {"NULL": True}, {"L": [{"S": "alice"}]}, {"S": None}, {"M": {}}, {}, None, []])
+    wrong: st.SearchStrategy[Any] = st.sampled_from(
+        [{"N": "1"}, {"NULL": True}, {"L": [{"S": "alice"}]}, {"S": None}, {"M": {}}, {}, None, []]
+    )
     string = poison.map(lambda text: {"S": text})
 
     def row(key: str, user: str, suspended: Any, odd: dict[str, Any]) -> RawRow:

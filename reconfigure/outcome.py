@@ -1,0 +1,59 @@
+"""What a pass came to: its outcome, what it found, what it changed, and why it is not good if it is not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconfigure.daemons import ReloadOutcome
+from reconfigure.directory.model import Quarantine
+from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.store import Held
+
+
+class Outcome(StrEnum):
+    """What a pass came to."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    HELD = "held"
+    DEGRADED = "degraded"  # the generation is live, but a daemon could not be told or a home not made
+    FAILED = "failed"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether live state equals desired state, all of it."""
+        return self in {Outcome.UNCHANGED, Outcome.CHANGED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassResult:
+    """What a pass did and found.
+
+    `counts` and `quarantine` are None when the sources could not be read, `quarantine` also when only named addresses
+    were (`full` is false then); `requests` are calls, retries included, by service.
+    """
+
+    id: str
+    trigger: str
+    outcome: Outcome
+    started: datetime
+    seconds: float
+    phases: Mapping[str, float]
+    active: Manifest | None = None
+    held: Held | None = None
+    counts: Mapping[str, int] | None = None
+    quarantine: Quarantine | None = None
+    changes: Mapping[str, int] = field(default_factory=dict)
+    reloads: tuple[ReloadOutcome, ...] = ()
+    problems: tuple[str, ...] = ()
+    requests: Mapping[str, int] = field(default_factory=dict)
+    full: bool = True
+
+    @property
+    def reason(self) -> str:
+        """Return why the pass is not good, in one line; empty when it is."""
+        held: tuple[str, ...] = ()
+        if self.outcome is Outcome.HELD and self.held is not None:
+            held = (f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}",)
+        return "; ".join((*held, *self.problems))

@@ -1,0 +1,153 @@
+"""The guard holds what would take too much away, and nothing else; it sees the same in memory and on disk."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconfigure.directory.model import Address, Directory, Quarantine, User, pack
+from reconfigure.generations.compare import SNAPSHOT_FOLDER, Change, World, compare, lines_of
+from reconfigure.generations.guard import KINDS, Limits, judge
+
+LIMITS = Limits(share=0.30, minimum=10)
+patient = settings(deadline=None)
+
+
+def world(
+    names: Iterable[str] = (),
+    users: Iterable[str] = ("alice",),
+    *,
+    state: str = "active",
+    known: bool = True,
+    rows: int = -1,
+) -> Directory:
+    addresses = [Address(name, state, ("alice",)) for name in sorted(set(names))]
+    return Directory(
+        lines=[pack(one) for one in addresses],
+        users=tuple(User(name, 1000 + at) for at, name in enumerate(sorted(users))) if known else (),
+        users_known=known,
+        domains=sorted({one.name.partition("@")[2] for one in addresses}),
+        quarantine=Quarantine(),
+        rows=len(addresses) if rows < 0 else rows,
+    )
+
+
+def names(first: int, last: int, domain: str = "example.com") -> list[str]:
+    return [f"a{at:05}@{domain}" for at in range(first, last)]
+
+
+def reasons(candidate: Directory, active: Directory | None, limits: Limits = LIMITS) -> tuple[str, ...]:
+    return judge(candidate, None if active is None else World(directory=active), limits=limits).reasons
+
+
+@pytest.mark.parametrize(
+    ("before", "lost", "held"),
+    [
+        (100, 30, False),
+        (100, 31, True),
+        (33, 9, False),
+        (33, 10, True),
+        (10, 9, False),
+        (1000, 300, False),
+        (1000, 301, True),
+    ],
+)
+def test_more_than_the_share_and_at_least_the_minimum_is_too_much(before: int, lost: int, *, held: bool) -> None:
+    found = reasons(world(names(lost, before)), world(names(0, before)))
+    assert bool(found) is held
+    if held:
+        assert found == (f"{lost} of {before} addresses would be gone, more than 30% in one pass",)
+
+
+def test_what_comes_does_not_make_up_for_what_goes() -> None:
+    verdict = judge(world(names(50, 500)), World(directory=world(names(0, 100))), limits=LIMITS)
+    assert verdict.lost["addresses"] == 50
+    assert verdict.gained["addresses"] == 400
+    assert verdict.reasons
+
+
+def test_addresses_that_stop_taking_mail_are_lost_though_their_rows_are_there() -> None:
+    for state in ("suspended", "dangling"):
+        assert "20 of 20 addresses" in reasons(world(names(0, 20), state=state), world(names(0, 20)))[0]
+    assert reasons(world(), world(names(0, 20), state="suspended"), LIMITS) == ("the address table is empty",)
+
+
+def test_domains_and_users_are_guarded_like_addresses() -> None:
+    domains = [f"a@d{at}.example.com" for at in range(40)]
+    users = [f"user{at}" for at in range(40)]
+    found = reasons(world(domains[20:], users[20:]), world(domains, users))
+    assert [reason.split(" would")[0] for reason in found] == [
+        "20 of 40 addresses",
+        "20 of 40 domains",
+        "20 of 40 users",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (world(), "the address table is empty"),
+        (world(rows=7), "none of the 7 rows of the address table can be served"),
+        (world(names(0, 3), users=()), "the user pool has no user that can be served"),
+    ],
+)
+def test_an_empty_world_is_held_first_and_later_however_small(candidate: Directory, said: str) -> None:
+    assert reasons(candidate, None) == (said,)
+    assert reasons(candidate, world(names(0, 3))) == (said,)
+
+
+def test_an_empty_world_that_was_approved_is_no_reason_again() -> None:
+    assert reasons(world(users=()), world(users=())) == ()
+
+
+def test_a_tier_without_user_pool_is_not_held_for_having_no_users() -> None:
+    assert reasons(world(names(0, 3), known=False), None) == ()
+    assert reasons(world(names(0, 30), known=False), world(names(0, 30), users=[f"u{at}" for at in range(20)])) == ()
+
+
+def test_a_generation_on_disk_is_judged_like_a_directory_in_memory(tmp_path: Path) -> None:
+    active = world([*names(0, 50), *names(0, 20, "b.example")], users=["alice", "bob"])
+    folder = tmp_path / SNAPSHOT_FOLDER
+    folder.mkdir()
+    for kind in KINDS:
+        (folder / kind).write_text("".join(f"{line}\n" for line in lines_of(active, kind)))
+    candidate = world(names(10, 60), users=["bob", "carol"])
+    on_disk = judge(candidate, World(generation=tmp_path), limits=LIMITS)
+    assert on_disk == judge(candidate, World(directory=active), limits=LIMITS)
+    assert (on_disk.lost, on_disk.gained) == (
+        {"addresses": 30, "domains": 1, "users": 1},  # bob has another UID now, and is there
+        {"addresses": 10, "domains": 0, "users": 1},
+    )
+
+
+some = st.sets(st.integers(0, 60)).map(lambda found: [name for at in found for name in names(at, at + 1)])
+
+
+@patient
+@given(some, some, st.floats(0, 1), st.integers(0, 30))
+def test_the_verdict_is_what_counting_by_sets_says(old: list[str], new: list[str], share: float, minimum: int) -> None:
+    limits = Limits(share, minimum)
+    verdict = judge(world(new), World(directory=world(old)), limits=limits)
+    lost = len(set(old) - set(new))
+    assert verdict.lost["addresses"] == lost
+    assert verdict.gained["addresses"] == len(set(new) - set(old))
+    too_much = lost >= minimum and lost > share * len(old)
+    assert any("addresses would be gone" in reason for reason in verdict.reasons) == too_much
+    assert ("the address table is empty" in verdict.reasons) == (bool(old) and not new)
+
+
+keyed = st.dictionaries(st.text("ab.@-z", min_size=1, max_size=4), st.sampled_from(["", "\tx", "\ty\tz"]))
+
+
+@patient
+@given(keyed, keyed)
+def test_comparing_sorted_lines_is_comparing_by_key(old: dict[str, str], new: dict[str, str]) -> None:
+    lines = [sorted(f"{key}{rest}" for key, rest in one.items()) for one in (old, new)]
+    wanted = [
+        Change(key, key + old[key] if key in old else None, key + new[key] if key in new else None)
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    assert list(compare(*lines)) == wanted
