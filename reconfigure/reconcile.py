@@ -6,7 +6,8 @@ follows from its result for messages and timers, is the loop's business; who hea
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -110,7 +111,7 @@ class Reconciler:
             GenerationError: nothing is held, or another generation than the one named.
             LockHeldError: a pass is running and did not end in time.
         """
-        with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
+        with self._changing():
             held = self.store.held()
             if held is None:
                 raise GenerationError("nothing is held, so there is nothing to approve; see 'reconfigure status'")
@@ -132,13 +133,14 @@ class Reconciler:
             GenerationError: there is no such generation, or it was damaged.
             LockHeldError: a pass is running and did not end in time.
         """
-        with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
-            active, before = self.store.active(), self.store.before()
-            if generation is None and before is None:
+        with self._changing():
+            active = self.store.active()
+            target = self.store.load(generation) if generation is not None else self.store.before()
+            if active is None or target is None:
                 raise GenerationError("there is no generation before the active one; see 'reconfigure history'")
-            target = self.store.load(generation) if generation is not None else before
-            if target is None or active is None or target.id == active.id:
-                raise GenerationError(f"{generation} is active already; see 'reconfigure history' for others")
+            if target.id == active.id:
+                raise GenerationError(f"{target.id} is active already; see 'reconfigure history' for others")
+            self.store.require_sound(target)
             self.store.hold(
                 Held(
                     id=active.id,
@@ -159,6 +161,18 @@ class Reconciler:
             ).hexdigest()
             for reload, paths in self.tier.reloads.items()
         }
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock for an operator's change, and say what the disk refused."""
+        try:
+            with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
+                yield
+        except OSError as error:
+            raise GenerationError(
+                f"the state folder {self.settings.state_dir} cannot be changed: {error}; "
+                "free space, or run this as the user that owns it. What was active serves on"
+            ) from error
 
     def _serve(self, generation: str) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
         manifest = self.store.load(generation)
@@ -220,8 +234,12 @@ class _Run:
         if active is None or self._of.store.held() is not None:
             return None
         with self._phases("load"):
-            base = directory_of(self._of.store.path(active.id), active, users_known=observer.reads_users)
-            if self._of.input_digest(base) != active.input_digest:
+            try:
+                base = directory_of(self._of.store.path(active.id), active, users_known=observer.reads_users)
+                known = self._of.input_digest(base) == active.input_digest
+            except ValueError:
+                known = False
+            if not known:
                 return None  # made by other templates or settings, or damaged
         return observer.only(changed, base)
 

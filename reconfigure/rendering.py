@@ -52,6 +52,12 @@ class View:
             yield name, state, targets[users]
 
     @property
+    def states(self) -> Iterator[tuple[str, str]]:
+        """Yield (name, state) in order of names: what decides whether mail is taken at all."""
+        for name, state, _ in map(str.split, self._directory.lines, repeat("\t")):
+            yield name, state
+
+    @property
     def active(self) -> Iterator[tuple[str, str]]:
         """Yield (name, target) of the addresses that take mail, in order of names."""
         targets = self._targets
@@ -110,8 +116,10 @@ class Renderer:
         """
         try:
             compiled = self._environment.get_template(template)
-            pieces = compiled.generate(world=view, settings=self._settings, **names)
-            while chunk := "".join(islice(pieces, PIECES_A_CHUNK)):
+            context = compiled.new_context({"world": view, "settings": self._settings, **names})
+            # What Template.generate iterates, without a second generator around each of five million pieces.
+            pieces = compiled.root_render_func(context)
+            while chunk := _joined(pieces, self._environment):
                 yield _ascii(chunk)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             raise ConfigurationError(
@@ -149,6 +157,14 @@ class Renderer:
             if root is not None:
                 return f"{path.relative_to(root)}:{line}"
         return template
+
+
+def _joined(pieces: Iterator[str], environment: jinja2.Environment) -> str:
+    """Return the next pieces of a text as one; an error's traceback names the template's own lines."""
+    try:
+        return "".join(islice(pieces, PIECES_A_CHUNK))
+    except Exception:  # noqa: BLE001 - handed on at once, by Jinja, with the template's line in its traceback
+        environment.handle_exception()
 
 
 def _ascii(text: str) -> bytes:

@@ -6,12 +6,13 @@ no boto3 for what only reads the state folder.
 
 import errno
 import importlib
+import io
 import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TextIO, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -77,11 +78,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            answer = super().invoke(ctx)
-            click.get_text_stream(
-                "stdout"
-            ).flush()  # a reader who is gone is noticed here, where click ends quietly, and not at exit
-            return answer
+            return super().invoke(ctx)
         except ReconfigureError as error:
             fail(error)
         except OSError as error:
@@ -193,5 +190,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
+    if cast("TextIO | None", sys.stdout) is None:  # started with a closed standard output
+        sys.stdout = io.StringIO()
     cli(prog_name="reconfigure")
     sys.exit(0)

@@ -226,7 +226,7 @@ def _show(settings: Settings, result: PassResult) -> None:
                 ("changes", tables.changes(result.changes)),
                 ("serves", tables.counted(active.counts) if active else None),
                 ("quarantine", _told_quarantine(result.quarantine)),
-                ("reloads", tables.reloads(told._asdict() for told in result.reloads)),
+                ("reloads", tables.reloads((told._asdict() for told in result.reloads), said=result.reason)),
             ]
         )
     )

@@ -119,7 +119,7 @@ def _of_report(report: Status, now: datetime, *, said: Sequence[str]) -> Iterato
     yield "next pass", tables.ago(report.next_pass, now) if report.next_pass else None
     refused = report.quarantine
     yield "quarantine", f"{refused.total} ({tables.by_reason(refused.by_reason)})" if refused.total else "none"
-    yield "reloads", tables.reloads(report.reloads)
+    yield "reloads", tables.reloads(report.reloads, said=" ".join(said))
     yield "heartbeat", _heartbeat(report, now)
     for warning in report.warnings:
         yield "warning", tables.plain(warning)

@@ -150,13 +150,13 @@ def by_reason(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{plain(reason)} {how_many}" for reason, how_many in most_first)
 
 
-def reloads(told: Iterable[Mapping[str, Any]]) -> Text:
-    """Return what became of each reload, one a line."""
+def reloads(told: Iterable[Mapping[str, Any]], *, said: str = "") -> Text:
+    """Return what became of each reload, one a line; details that were `said` already are left out."""
     return Text("\n").join(
         Text.assemble(
             f"{plain(one.get('program'))} ({plain(one.get('how'))}): ",
             styled(one.get("result")),
-            f": {plain(one['detail'])}" if one.get("detail") else "",
+            f": {plain(one['detail'])}" if one.get("detail") and str(one["detail"]) not in said else "",
         )
         for one in told
     )

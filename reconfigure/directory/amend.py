@@ -1,7 +1,8 @@
 """A directory with a few addresses read anew, or the answer that only reading everything will do.
 
-The result is exactly what `assemble` would make of the whole table, which is tested; wherever that cannot be known
-from the rows at hand, the answer is None. Pure.
+What is served is exactly what `assemble` would make of the whole table, which is tested; wherever that cannot be known
+from the rows at hand, the answer is None. Only the number of rows and of refusals may lag behind, when a refused row
+was mended, until everything is read again. Pure.
 """
 
 from bisect import bisect_left
@@ -21,8 +22,8 @@ def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | No
         base: what is live.
         named: each key with its row, or None where the table has no such row.
     """
-    if base.quarantine.counts.get(DUPLICATE):
-        return None  # a row that was out-folded may win now
+    if base.folded or base.quarantine.counts.get(DUPLICATE):
+        return None  # an address is not always found under its own name, or a row that was out-folded may win now
     if not all(_is_canonical(key) for key in named):
         return None
     present = [row for row in named.values() if row is not None]

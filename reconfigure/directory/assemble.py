@@ -88,9 +88,11 @@ def assemble(
                 domains.add(box.domain)
             else:
                 folded.append((box.name, key, line))
+        del page  # the next one is read without this one in memory
     canonical.sort()
     _drop_repeated(canonical, refused)
-    domains |= _merge_folded(canonical, folded, refused)
+    won = _merge_folded(canonical, folded, refused)
+    domains.update(name.rpartition("@")[2] for name in won)
     return Directory(
         lines=canonical,
         users=tuple(served),
@@ -98,6 +100,7 @@ def assemble(
         domains=tuple(sorted(domains)),
         quarantine=refused.quarantine(),
         rows=rows,
+        folded=len(won),
     )
 
 
@@ -116,8 +119,11 @@ def _names(lines: Iterable[str]) -> Iterator[str]:
     return map(itemgetter(0), map(str.partition, lines, repeat("\t")))
 
 
-def _merge_folded(lines: list[str], folded: list[tuple[str, str, str]], refused: _Listed) -> set[str]:
-    """Add rows whose key folds to a canonical name; a row written canonically wins, then the smallest key."""
+def _merge_folded(lines: list[str], folded: list[tuple[str, str, str]], refused: _Listed) -> Collection[str]:
+    """Add rows whose key folds to a canonical name, and return the names added.
+
+    A row written canonically wins, then the smallest key.
+    """
     won: dict[str, str] = {}
     for name, key, line in sorted(folded):
         at = bisect_left(lines, f"{name}\t")
@@ -129,7 +135,7 @@ def _merge_folded(lines: list[str], folded: list[tuple[str, str, str]], refused:
             won[name] = line
     lines.extend(won.values())
     lines.sort()
-    return {name.rpartition("@")[2] for name in won}
+    return won
 
 
 def _plain_line(row: RawRow, *, domains: Collection[str], owners: Mapping[str, str]) -> str | None:

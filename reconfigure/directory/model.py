@@ -92,6 +92,7 @@ class Directory:
         domains: every domain of an address, sorted.
         quarantine: what was refused.
         rows: how many address rows the source held, refused ones included.
+        folded: how many of the addresses have a row whose key is written otherwise.
     """
 
     lines: Sequence[str]
@@ -100,6 +101,7 @@ class Directory:
     domains: Sequence[str]
     quarantine: Quarantine
     rows: int
+    folded: int = 0
 
     def addresses(self) -> Iterator[Address]:
         """Yield the addresses in order of their names."""

@@ -213,6 +213,7 @@ def counts_of(directory: Directory) -> dict[str, int]:
         **{state.value: count for state, count in states.items()},
         "domains": len(directory.domains),
         "users": len(directory.users),
+        "folded": directory.folded,
     }
 
 

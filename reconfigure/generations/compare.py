@@ -73,6 +73,9 @@ def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> 
         generation: its folder.
         manifest: its manifest.
         users_known: whether a user pool had been read.
+
+    Raises:
+        ValueError: a snapshot is damaged.
     """
     world = World(generation=generation)
     with world.open("addresses") as addresses, world.open("users") as users, world.open("domains") as domains:
@@ -83,6 +86,7 @@ def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> 
             domains=tuple(domains),
             quarantine=Quarantine(manifest.quarantine),
             rows=manifest.counts.get("rows", 0),
+            folded=manifest.counts.get("folded", 0),
         )
 
 
@@ -95,7 +99,7 @@ class _Lines:
 
     def __enter__(self) -> Iterable[str]:
         try:
-            self._file = self._path.open(encoding="ascii")
+            self._file = self._path.open(encoding="ascii", errors="backslashreplace")
         except FileNotFoundError:
             return ()
         return (line.rstrip("\n") for line in self._file)

@@ -136,19 +136,25 @@ class GenerationStore:
         folder = self.path(manifest.id)
         return all(is_sound(folder / path, record) for path, record in manifest.files.items())
 
+    def require_sound(self, manifest: Manifest) -> None:
+        """Refuse a generation that is not what was built: it may have lain here for weeks, in reach of an editor.
+
+        Raises:
+            GenerationError: a byte differs, or a file is missing.
+        """
+        if not self.is_sound(manifest):
+            raise GenerationError(
+                f"generation {manifest.id} was changed or damaged since it was built, so it was not activated; "
+                f"remove {self.path(manifest.id)} and run 'reconfigure once', which builds what the source says"
+            )
+
     def activate(self, generation: str) -> None:
         """Make a generation the active one by one rename; needs the lock.
 
         Raises:
             GenerationError: it is not whole.
         """
-        manifest = self.load(generation)
-        # Every byte: the moments between building and this may have been weeks, and the file an operator's editor.
-        if not self.is_sound(manifest):
-            raise GenerationError(
-                f"generation {generation} was changed or damaged since it was built, so it was not activated; "
-                f"remove {self.path(generation)} and run 'reconfigure once', which builds what the source says"
-            )
+        self.require_sound(self.load(generation))
         active = self.active()
         if active is not None and active.id == generation:
             return

@@ -50,6 +50,8 @@ pidfile={folder}/pid
 file={folder}/s
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[group:mail]
+programs=opendkim
 [program:opendkim]
 command={python} -I -S {folder}/daemon.py
 startsecs=0

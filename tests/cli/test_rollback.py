@@ -192,7 +192,7 @@ def test_daemons_are_told_of_the_flip(
     (folder / "told").write_text("")
     result = run("rollback", "--yes")
     assert result.exit_code == 0
-    assert "opendkim (signal:USR1): told" in result.stdout
+    assert "mail:opendkim (signal:USR1): told" in result.stdout
     assert (folder / "told").read_text() == "USR1 "
 
 
@@ -209,7 +209,7 @@ def test_a_daemon_that_cannot_be_told_is_said_and_ends_with_1(
     result = run("rollback", "--yes")
     assert result.exit_code == 1
     assert active() == first
-    assert "opendkim (signal:USR1): failed" in result.stdout
+    assert "mail:opendkim (signal:USR1): failed" in result.stdout
     assert "the next pass tries again" in result.stdout
     assert "supervisord did not answer" in _status(state)["last_error"]["error"]
     assert "supervisord did not answer" in _history(state)[-1]["reason"]

@@ -129,9 +129,9 @@ def test_programs_are_listed_and_one_that_supervisord_gave_up_on_is_failing(
     assert result.exit_code == 1
     assert _first_line(result) == "imap on task-1: failing"
     assert re.search(r"^  broken +FATAL", result.stdout, re.MULTILINE)
-    assert re.search(r"^  opendkim +RUNNING +\d+", result.stdout, re.MULTILINE)
+    assert re.search(r"^  mail:opendkim +RUNNING +\d+", result.stdout, re.MULTILINE)
     programs = json.loads(run("status", "--json").stdout)["supervisor"]["programs"]
-    assert {one["name"]: one["state"] for one in programs} == {"broken": "FATAL", "opendkim": "RUNNING"}
+    assert {one["name"]: one["state"] for one in programs} == {"broken": "FATAL", "mail:opendkim": "RUNNING"}
 
 
 def test_a_supervisord_that_does_not_answer_is_said_and_no_more(live: Any, run: Any, folder: Path) -> None:  # noqa: ARG001

@@ -78,3 +78,18 @@ def test_a_new_address_a_changed_one_and_a_revoked_one_need_no_full_read() -> No
 )
 def test_where_in_doubt_everything_is_read(named: dict[str, RawRow | None], why: str) -> None:
     assert amend(read({"b@x.example": row("b@x.example")}, USERS), named) is None, why
+
+
+@given(table=tables(), named=st.sets(st.sampled_from(KEYS), min_size=1))
+def test_naming_what_did_not_change_changes_nothing(table: dict[str, RawRow], named: set[str]) -> None:
+    """A message may name anything; `A@x.example` is served as `a@x.example`, which has no row of that key."""
+    base = read(table, USERS)
+    short = amend(base, {key: table.get(key) for key in named})
+    if short is not None:
+        assert short.digest() == base.digest()
+
+
+def test_an_address_whose_row_is_written_otherwise_is_not_lost_by_naming_it() -> None:
+    base = read({"Shop@x.example": row("Shop@x.example")}, USERS)
+    assert base.folded == 1
+    assert amend(base, {"shop@x.example": None}) is None
