@@ -26,7 +26,7 @@ def _said(done: Any) -> dict[str, Any]:
     return document
 
 
-def test_a_well_task_prints_exactly_the_document_of_the_contract(live: Any, spawn: Any) -> None:  # noqa: ARG001
+def test_a_well_task_prints_exactly_what_was_promised(live: Any, spawn: Any) -> None:  # noqa: ARG001
     done = spawn("health")
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"status": "ok"}\n', "")
     assert spawn("health", "--json").stdout == done.stdout
