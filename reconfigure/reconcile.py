@@ -19,7 +19,7 @@ from reconfigure.directory.model import Directory
 from reconfigure.errors import GenerationError, InterruptedPassError, ReconfigureError
 from reconfigure.generations.build import Builder, counts_of
 from reconfigure.generations.compare import World, directory_of
-from reconfigure.generations.guard import Limits, Verdict, judge
+from reconfigure.generations.guard import Limits, judge
 from reconfigure.generations.lock import exclusive
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import GenerationStore, Held
@@ -259,13 +259,13 @@ class _Run:
                 input_digest=candidate.input_digest,
             )
             store.hold(held)
-            return self._withhold(active, held, _changes(verdict))
+            return self._withhold(active, held, verdict.changes)
         with self._phases("activate"):
             problems = self._make_homes(directory)
             store.activate(candidate.id)
             structlog.contextvars.bind_contextvars(generation=candidate.id)
             store.release()
-        return self._settle(candidate, Outcome.CHANGED, _changes(verdict), problems)
+        return self._settle(candidate, Outcome.CHANGED, verdict.changes, problems)
 
     def _withhold(self, active: Manifest | None, held: Held, changes: Mapping[str, int]) -> PassResult:
         """Serve on with the active generation, and tell the daemons what they may not know of it yet."""
@@ -345,10 +345,3 @@ class _Run:
             problems=problems,
             requests=dict(self._requests),
         )
-
-
-def _changes(verdict: Verdict) -> dict[str, int]:
-    """Return how much of each kind came and went, without the zeros: {"addresses gained": 1}."""
-    counted = {f"{kind} gained": number for kind, number in verdict.gained.items()}
-    counted |= {f"{kind} lost": number for kind, number in verdict.lost.items()}
-    return {what: number for what, number in counted.items() if number}

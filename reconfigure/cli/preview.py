@@ -58,9 +58,7 @@ class Preview:
     @property
     def changes(self) -> dict[str, int]:
         """How much of each kind would come and go, without the zeros: {"addresses gained": 1}."""
-        counted = {f"{kind} gained": how_many for kind, how_many in self.verdict.gained.items()}
-        counted |= {f"{kind} lost": how_many for kind, how_many in self.verdict.lost.items()}
-        return {what: how_many for what, how_many in counted.items() if how_many}
+        return self.verdict.changes
 
 
 def preview(reconciler: Reconciler, *, on_phase: Callable[[str], None] = lambda _: None) -> Preview:

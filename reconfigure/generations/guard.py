@@ -28,6 +28,13 @@ class Verdict(NamedTuple):
     lost: Mapping[str, int]
     gained: Mapping[str, int]
 
+    @property
+    def changes(self) -> dict[str, int]:
+        """Return how much of each kind comes and goes, without the zeros: {"addresses gained": 1}."""
+        counted = {f"{kind} gained": number for kind, number in self.gained.items()}
+        counted |= {f"{kind} lost": number for kind, number in self.lost.items()}
+        return {what: number for what, number in counted.items() if number}
+
 
 class _Turnover(NamedTuple):
     """How many of a kind are live, and how many of them a candidate takes away and adds."""
