@@ -1,8 +1,10 @@
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,18 +68,23 @@ def _answered(answer: bytes) -> tuple[int, str]:
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = b""
-    asked = False
-    while True:
-        try:
-            seen += os.read(ours, 65536)
-        except OSError:  # EIO: the other end is closed
-            break
-        if not asked and b"[y/N]" in seen:
-            asked = True
-            os.write(ours, answer)
-    os.close(ours)
-    assert asked
-    return process.wait(60), seen.decode()
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            if not select.select([ours], [], [], 0.5)[0]:
+                # Quiet: it asks, and an answer from before it had the terminal as it wants it may be lost.
+                if b"[y/N]" in seen:
+                    os.write(ours, answer)
+                continue
+            try:
+                seen += os.read(ours, 65536)
+            except OSError:  # EIO: the other end is closed
+                break
+        return process.wait(5), seen.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def test_on_a_terminal_no_is_no_and_yes_is_yes(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import struct
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from reconfigure.daemons import Program, Reloader, Supervisor
 from reconfigure.tiers import Reload
 
-OPENDKIM = Path("/usr/sbin/opendkim")
+OPENDKIM = Path(shutil.which("opendkim", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or "opendkim")
 
 Supervise = Callable[[str], Supervisor]
 Eventually = Callable[[Callable[[], object]], None]

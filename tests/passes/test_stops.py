@@ -1,6 +1,7 @@
 """A stop: whatever the daemon is at, it ends with 0 within ten seconds, and what it did not finish is another's."""
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -31,10 +32,11 @@ def hanging(tmp_path: Path, environment: dict[str, str]) -> Callable[[str], tupl
         folder = tmp_path / "bin"
         folder.mkdir()
         flag, running = tmp_path / "hang", tmp_path / "running"
+        real = shutil.which(name, path=environment["PATH"])
         script = folder / name
         script.write_text(
             f"#!/bin/sh\n[ -e {flag} ] && {{ echo $$ >{running}.new; mv {running}.new {running}; exec sleep 600; }}\n"
-            f'exec /usr/sbin/{name} "$@"\n'
+            f'exec {real} "$@"\n'
         )
         script.chmod(0o755)
         environment["PATH"] = f"{folder}:{environment['PATH']}"
