@@ -21,6 +21,8 @@ from reconfigure.settings import Tier
 _CALL_SECONDS = 60.0  # stopping a tier takes up to its 25 s
 _STOP_SECONDS = 45.0  # tiers get 25 s from the supervisord above
 _TERM_SECONDS = 5.0
+_EXEC_LOOKS = 3
+_EXEC_SECONDS = 0.005
 
 _HAVE_A_PROCESS = {"STARTING", "RUNNING", "STOPPING"}
 
@@ -105,13 +107,23 @@ def ours(places: Places) -> list[int]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
-        try:
-            environment = (entry / "environ").read_bytes()
-        except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue  # somebody else's, or just ended
-        if mark in environment.split(b"\0"):
+        if mark in _environment(entry).split(b"\0"):
             found.append(int(entry.name))
     return sorted(found)
+
+
+def _environment(entry: Path) -> bytes:
+    """Return the environment below /proc/PID; nothing when it is somebody else's, or the process has just ended."""
+    try:
+        for _ in range(_EXEC_LOOKS):
+            environment = (entry / "environ").read_bytes()
+            if environment:
+                return environment
+            (entry / "exe").readlink()  # FileNotFoundError for a zombie, and for a thread of the kernel
+            time.sleep(_EXEC_SECONDS)  # a process whose program is just being loaded has its environment right after
+    except (PermissionError, FileNotFoundError, ProcessLookupError):
+        pass
+    return b""
 
 
 def end(places: Places, *, tell: Callable[[str], None]) -> None:

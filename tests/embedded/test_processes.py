@@ -13,7 +13,9 @@ from embedded.places import MARK, Places
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(300)"
-PARENT = "import subprocess, sys; subprocess.Popen(['sleep', '300']); print(1, flush=True); sys.stdin.read()"
+# The child says that it runs, not the parent: until its program is loaded, a process has no environment to be seen by.
+CHILD = "import time; print(1, flush=True); time.sleep(300)"
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {CHILD!r}]); sys.stdin.read()"
 
 
 @pytest.fixture
