@@ -13,10 +13,10 @@ ARGS ?=
 LOCK := $(PYTHON) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --allow-unsafe --strip-extras --no-header
 
-.PHONY: help up down status shell test lint format bench docs lock clean distclean venv
+.PHONY: help up down status shell images mail mail-down test e2e lint format bench docs lock clean distclean venv
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 venv:
 	@tools/bootstrap
@@ -34,9 +34,21 @@ status: venv ## Show what `make up` started
 shell: venv ## A shell in which `reconfigure` is a tier's command line (TIER=imap, smtp-in or smtp-out)
 	@$(PYTHON) -m embedded shell $(or $(TIER),imap)
 
-test: venv ## Run every test (ARGS="-k word" narrows, JOBS=4 widens)
+images: venv ## Build the three tiers' images, with Docker or podman
+	@tools/containers build
+
+mail: images ## Run real mail: three containers, DNS, AWS double and a sink for what is sent (root, or Docker)
+	@$(PYTHON) -m stack up
+
+mail-down: ## End what `make mail` started
+	@if [[ -x $(PYTHON) ]]; then $(PYTHON) -m stack down; else echo "Nothing was ever started."; fi
+
+test: venv ## Run every test that needs no container (ARGS="-k word" narrows, JOBS=4 widens)
 	@tools/mail-programs --install makemap sendmail opendkim miltertest extrausers
-	@$(PYTHON) -m pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+	@$(PYTHON) -m pytest -n $(JOBS) -m "not containers" --cov --cov-report=term $(ARGS)
+
+e2e: images ## Drive the containers from outside, as a user and as an attacker would (minutes)
+	@$(PYTHON) -m pytest -m containers $(ARGS)
 
 lint: venv ## Style, types, and which module may import which
 	$(PYTHON) -m ruff check .
@@ -65,4 +77,4 @@ clean: down ## Forget the embedded state and what tools cached
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean ## That, and the venv and the unpacked tools: everything generated
-	rm -rf .venv .dev *.egg-info
+	rm -rf .venv .dev .containers *.egg-info
