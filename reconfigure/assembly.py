@@ -18,7 +18,7 @@ from reconfigure.settings import Settings
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.parameters import Parameter
 from reconfigure.sources.queue import Queue
-from reconfigure.tiers import load_manifest
+from reconfigure.tiers import TierManifest, load_manifest
 
 HEARTBEAT_FLUSH = 2.0  # seconds that the last ping may take when the process ends
 
@@ -69,8 +69,7 @@ def reconciler(settings: Settings) -> Reconciler:
     Raises:
         ConfigurationError: the tier's manifest or a template is wrong.
     """
-    tier = load_manifest(settings.templates_dir, settings.tier.value)
-    renderer = Renderer(tier, settings.templates_dir, template_settings(settings))
+    tier, renderer = templates(settings)
     store = GenerationStore(settings.state_dir)
     makemap = Makemap(timeout=settings.tool_timeout)
     return Reconciler(
@@ -82,6 +81,16 @@ def reconciler(settings: Settings) -> Reconciler:
         builder=Builder(store, tier, renderer=renderer, makemap=makemap, timeout=settings.tool_timeout),
         reloader=Reloader(supervisor(settings), settings.state_dir / "reloads.json", absent=settings.absent_programs),
     )
+
+
+def templates(settings: Settings) -> tuple[TierManifest, Renderer]:
+    """Return which files this tier has, and what renders them.
+
+    Raises:
+        ConfigurationError: the tier's manifest or a template is wrong.
+    """
+    tier = load_manifest(settings.templates_dir, settings.tier.value)
+    return tier, Renderer(tier, settings.templates_dir, template_settings(settings))
 
 
 def template_settings(settings: Settings) -> Mapping[str, str]:

@@ -67,6 +67,15 @@ class View:
                 yield name, targets[users]
 
     @property
+    def senders(self) -> Iterator[tuple[str, str]]:
+        """Yield (name, user) for each user of each address that takes mail, in order of names and users."""
+        active = State.ACTIVE.value
+        for name, state, users in map(str.split, self._directory.lines, repeat("\t")):
+            if state == active:
+                for user in users.split("/"):
+                    yield name, user
+
+    @property
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:
         """Return (alias, users) of each set of users that shares an active address, sorted by alias."""
         mark = f"\t{State.ACTIVE.value}\t"
@@ -108,6 +117,22 @@ class Renderer:
         )
 
     def stream(self, template: str, view: View, **names: Any) -> Iterator[bytes]:
+        """Yield the bytes of a file that says something of the world, in chunks.
+
+        Raises:
+            ConfigurationError: as `_stream` does.
+        """
+        return self._stream(template, {"world": view, "settings": self._settings, **names})
+
+    def static(self, template: str, settings: Mapping[str, object]) -> bytes:
+        """Return the bytes of a file that says nothing of the world.
+
+        Raises:
+            ConfigurationError: as `_stream` does.
+        """
+        return b"".join(self._stream(template, {"settings": settings}))
+
+    def _stream(self, template: str, names: dict[str, Any]) -> Iterator[bytes]:
         """Yield a file's bytes in chunks.
 
         Raises:
@@ -116,7 +141,7 @@ class Renderer:
         """
         try:
             compiled = self._environment.get_template(template)
-            context = compiled.new_context({"world": view, "settings": self._settings, **names})
+            context = compiled.new_context(names)
             # What Template.generate iterates, without a second generator around each of five million pieces.
             pieces = compiled.root_render_func(context)
             while chunk := _joined(pieces, self._environment):

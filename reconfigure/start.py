@@ -1,4 +1,4 @@
-"""A container's start, in order: secrets, first generation, then the mail daemons and the loop.
+"""A container's start, in order: secrets and static configuration, first generation, mail daemons, loop.
 
 The daemons' programs are not started by supervisord itself, so none can run before there is a configuration to read.
 """
@@ -8,20 +8,50 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from reconfigure import secrets
+from reconfigure import account, secrets, static
 from reconfigure.daemons import Supervisor
+from reconfigure.errors import ReloadError
 from reconfigure.outcome import Outcome
 from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
+from reconfigure.rendering import Renderer
 from reconfigure.report import Reporter
+from reconfigure.settings import Settings
+from reconfigure.tiers import TierManifest
 
 log = structlog.get_logger()
 
 LOOP_PROGRAM = "reconfigure"
 
 
+def equip(settings: Settings, tier: TierManifest, renderer: Renderer) -> None:
+    """Write what is for others to read, then become the account that the state folder belongs to.
+
+    Args:
+        settings: the tier's, secrets included.
+        tier: which files there are.
+        renderer: how they read.
+
+    Raises:
+        ConfigurationError: a template is missing or wrong, or the account does not exist; nothing was written.
+        ReconfigureError: a file could not be written, or the state folder not be handed over.
+    """
+    account.require(settings.user)
+    files = static.render(renderer, tier.static, settings) if settings.static_dir is not None else []
+    written = secrets.write_secrets(settings, tier.secrets)
+    log.info("secrets_written", files=len(written), folder=str(settings.secrets_dir))
+    digests = static.write(settings.static_dir, files) if settings.static_dir is not None else {}
+    account.hand_over(settings.user, state_dir=settings.state_dir, socket=settings.supervisor_socket)
+    if account.become(settings.user):
+        log.info("account_changed", user=settings.user)
+    if settings.static_dir is not None:
+        changed = static.changed_since(settings.state_dir, digests)
+        said = {} if changed is None else {"changed": changed}
+        log.info("static_written", files=len(digests), folder=str(settings.static_dir), **said)
+
+
 class Start:
-    """Prepares one container.
+    """Makes one container's first generation and starts its programs; `equip` comes before.
 
     Args:
         reconciler: makes the passes.
@@ -54,10 +84,8 @@ class Start:
             once: try once, start nothing, and let no earlier generation stand in for a pass (preflight).
 
         Raises:
-            ReconfigureError: a secret could not be written, or supervisord could not start a program.
+            ReconfigureError: supervisord did not answer, or does not know a group.
         """
-        written = secrets.write_secrets(self._reconciler.settings, self._reconciler.tier.secrets)
-        log.info("secrets_written", files=len(written), folder=str(self._reconciler.settings.secrets_dir))
         why_not = self._generation(once=once)
         if not why_not and not once:
             self._start(groups)
@@ -65,11 +93,21 @@ class Start:
 
     def _start(self, groups: Sequence[str]) -> None:
         for group in groups:
-            self._supervisor.start(group, absent=self._reconciler.settings.absent_programs)
-            log.info("programs_started", group=group)
+            try:
+                self._supervisor.start(group, absent=self._reconciler.settings.absent_programs)
+            except ReloadError as error:
+                if not self._is_known(group):
+                    raise
+                # supervisord goes on trying and `health` names what fails; the loop is needed all the same.
+                log.error("programs_not_started", group=group, error=str(error))
+            else:
+                log.info("programs_started", group=group)
         if groups:
             self._supervisor.start(LOOP_PROGRAM, wait=False)
             log.info("programs_started", group=LOOP_PROGRAM)
+
+    def _is_known(self, group: str) -> bool:
+        return any(program.name.startswith(f"{group}:") for program in self._supervisor.programs())
 
     def _generation(self, *, once: bool) -> str:
         """Make passes until a generation is active, or one pass only; return why that did not lead to one."""

@@ -96,6 +96,19 @@ class SecretSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StaticSpec:
+    """A daemon's own configuration, that `prepare` renders once: path, template, mode and owner as of `FileSpec`.
+
+    It need not exist in a checkout: some are made when an image is built.
+    """
+
+    path: str
+    template: str
+    mode: int
+    owner: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TierManifest:
     """Everything that makes a tier this tier; `homes` says whether its users' home folders are made here."""
 
@@ -104,6 +117,7 @@ class TierManifest:
     files: tuple[FileSpec, ...]
     checks: tuple[CheckSpec, ...]
     secrets: tuple[SecretSpec, ...]
+    static: tuple[StaticSpec, ...] = ()
     homes: bool
 
     @property
@@ -147,14 +161,16 @@ class _Reader:
         self._problems: list[str] = []
 
     def manifest(self, document: object, tier: str) -> TierManifest:
-        top = self._mapping(document, "the document", {"files", "checks", "secrets", "homes"})
+        top = self._mapping(document, "the document", {"files", "checks", "secrets", "static", "homes"})
         files = tuple(self._file(entry, f"files[{at}]") for at, entry in enumerate(self._list(top, "files")))
         checks = tuple(self._check(entry, f"checks[{at}]") for at, entry in enumerate(self._list(top, "checks")))
         secrets = tuple(self._secret(entry, f"secrets[{at}]") for at, entry in enumerate(self._list(top, "secrets")))
+        static = tuple(self._static(entry, f"static[{at}]") for at, entry in enumerate(self._list(top, "static")))
         paths = [path for spec in files if spec.path for path in spec.files]
         self._once("files", paths)
         self._once("checks", [check.name for check in checks])
         self._once("secrets", [secret.path for secret in secrets])
+        self._once("static", [spec.path for spec in static])
         self._apart(set(paths))
         if not files:
             self._problem("files", "a tier without files has nothing to reconcile")
@@ -162,7 +178,13 @@ class _Reader:
         if self._problems:
             raise ConfigurationError(*self._problems)
         return TierManifest(
-            tier=tier, folder=self._path.parent, files=files, checks=checks, secrets=secrets, homes=homes
+            tier=tier,
+            folder=self._path.parent,
+            files=files,
+            checks=checks,
+            secrets=secrets,
+            static=static,
+            homes=homes,
         )
 
     def _once(self, where: str, names: list[str]) -> None:
@@ -225,6 +247,18 @@ class _Reader:
         return SecretSpec(
             setting=self._text(fields, "setting", where),
             path=self._relative(fields, "path", where),
+            mode=self._mode(fields, where),
+            owner=self._text(fields, "owner", where, default="") or None,
+        )
+
+    def _static(self, entry: object, where: str) -> StaticSpec:
+        fields = self._mapping(entry, where, {"path", "template", "mode", "owner"})
+        path = self._relative(fields, "path", where)
+        if "/" in path:
+            self._problem(where, f"path {path!r} must be a file's name alone")
+        return StaticSpec(
+            path=path,
+            template=self._relative(fields, "template", where),
             mode=self._mode(fields, where),
             owner=self._text(fields, "owner", where, default="") or None,
         )

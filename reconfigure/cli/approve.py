@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from reconfigure.cli import confirm, differences, flip, naming, settings_of, tables, yes_option
+from reconfigure.cli import confirm, differences, flip, naming, operator, settings_of, tables, yes_option
 from reconfigure.errors import GenerationError
 from reconfigure.generations import difference
 from reconfigure.generations.store import GenerationStore
@@ -42,6 +42,6 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
         found = difference.between(store, naming.id_of(store.active()), held.id, limit=LISTED)
         differences.show(found, console, lines=False)
         confirm(f"Apply {held.id}?", yes=yes)
-    done = flip.flip(settings, "approved", lambda reconciler: reconciler.approve(wanted))
+    done = flip.flip(settings, "approved", lambda reconciler: reconciler.approve(wanted), by=operator())
     flip.show(done)
     sys.exit(done.exit_code)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from reconfigure.cli import log_to_stderr, operator, tables
+from reconfigure import account
+from reconfigure.cli import log_to_stderr, tables
 from reconfigure.daemons import ReloadOutcome
 from reconfigure.errors import EX_NOT_GOOD, EX_OK
 from reconfigure.generations.manifest import Manifest
@@ -31,13 +32,14 @@ class Flipped(NamedTuple):
         return EX_NOT_GOOD if any(told.result == "failed" for told in self.reloads) else EX_OK
 
 
-def flip(settings: Settings, outcome: str, do: Flip) -> Flipped:
+def flip(settings: Settings, outcome: str, do: Flip, *, by: str) -> Flipped:
     """Put another generation in place and report it: status document, history, log.
 
     Args:
         settings: the tier's.
         outcome: what the history calls it: `rolled back` or `approved`.
         do: does it.
+        by: who asked for it.
 
     Raises:
         GenerationError: it could not be done; nothing was changed.
@@ -47,11 +49,12 @@ def flip(settings: Settings, outcome: str, do: Flip) -> Flipped:
     from reconfigure import assembly  # noqa: PLC0415
     from reconfigure.report import Reporter  # noqa: PLC0415
 
+    account.become(settings.user)
     log_to_stderr(settings, least="warning")
     reconciler = assembly.reconciler(settings)
     active, reloads = do(reconciler)
     held = reconciler.store.held()
-    Reporter(settings, None).flipped(active, outcome=outcome, held=held, reloads=reloads, by=operator())
+    Reporter(settings, None).flipped(active, outcome=outcome, held=held, reloads=reloads, by=by)
     return Flipped(active, held, reloads)
 
 

@@ -15,7 +15,7 @@ from reconfigure.cli import settings_of
 LIMIT = 1.5  # seconds; the promise is two, and the interpreter takes its share before this begins
 
 KEYS = {
-    "status": "`ok`, `degraded` (something is wrong, yet what is live serves) or `failing`",
+    "status": "`ok`, `degraded` (something is wrong, yet what is live serves), `starting` or `failing`",
     "problems": "what is wrong, a list of sentences; absent when ok",
 }
 
@@ -32,7 +32,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
 
     Prints {"status": "ok"} and ends with 0, or says what is wrong and ends with 1. A source of truth that cannot be
     read, or a generation that is held, is "degraded" and ends with 0: what is live serves on, and a new container
-    could not do better. Takes two seconds at most.
+    could not do better. Until `prepare` has come to a first generation and started the daemons it is "starting", which
+    ends with 1, as "failing" does. Takes two seconds at most.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from reconfigure import assembly
+from reconfigure import account, assembly
 from reconfigure.cli import differences, json_option, limit_option, log_to_stderr, naming, settings_of, tables
 from reconfigure.cli.preview import Preview, preview, rendered
 from reconfigure.directory.model import Quarantine
@@ -96,6 +96,7 @@ class _How(NamedTuple):
 
 
 def _pass(settings: Settings, how: _How) -> int:
+    account.become(settings.user)
     with _progress(settings) as on_phase, assembly.reporter(settings) as (reconciler, reporter):
         before = _live(reconciler)
         pass_id = str(uuid.uuid4())

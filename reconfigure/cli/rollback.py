@@ -37,7 +37,8 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
         found = difference.between(store, left, target, limit=LISTED)
         differences.show(found, tables.console(), lines=False)
     confirm(f"Return to {target}?", yes=yes)
-    done = flip.flip(settings, "rolled back", lambda reconciler: reconciler.rollback(target, by=operator()))
+    by = operator()  # asked before this process may become another account
+    done = flip.flip(settings, "rolled back", lambda reconciler: reconciler.rollback(target, by=by), by=by)
     stays_away = "it stays away until the source says something else, or until 'reconfigure approve' brings it back."
     flip.show(done, more=[f"{left} is held: {stays_away}"] if done.held else [])
     sys.exit(done.exit_code)

@@ -24,8 +24,9 @@ def command(ctx: click.Context) -> None:
 
     import structlog  # noqa: PLC0415
 
-    from reconfigure import __version__, assembly, report  # noqa: PLC0415
+    from reconfigure import __version__, account, assembly, report  # noqa: PLC0415
 
+    account.become(settings.user)
     logs.configure(settings.log_format, settings.log_level)
     report.bind(settings)
     log = structlog.get_logger()

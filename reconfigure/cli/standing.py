@@ -96,8 +96,8 @@ def _programs(settings: Settings, patience: float) -> tuple[tuple[Program, ...] 
 
 
 def _has_ended_well(program: Program) -> bool:
-    """Tell whether a program did what it was for and ended, as `prepare` does."""
-    return program.state == "EXITED" and program.exit_status == 0
+    """Tell whether a program did what it was for and ended, as `prepare` does; a group's daemons never do."""
+    return program.state == "EXITED" and program.exit_status == 0 and ":" not in program.name
 
 
 def _worse(verdict: Health, problems: list[str]) -> Health:

@@ -18,7 +18,7 @@ from reconfigure.settings import Settings
 HISTORY_LOOKED_AT = 200  # lines, from the newest, in which to look for what made the active generation
 
 KEYS = {
-    "health": "`status` (`ok`, `degraded`, `failing`) and, unless ok, `problems`: a list of sentences",
+    "health": "`status` (`ok`, `degraded`, `starting`, `failing`) and, unless ok, `problems`: a list of sentences",
     "active": "the active generation as found on disk: `id`, `created`, `parent`, `counts`; or null",
     "before": "id of the generation that was active before it, or null",
     "last_change": "the line of the [history](status.md) that made the active generation live, or null",

@@ -24,7 +24,10 @@ _GIVEN_UP = {
     "BACKOFF": "it ends as soon as it is started",
     "EXITED": "it ended with an error, and is not started again",
 }
+_AT_WORK = {"STARTING", "RUNNING"}
 _MARGIN = 60.0
+
+PREPARING = "prepare"  # the program that ends once the container is ready
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +146,13 @@ class Status:
 class Health:
     """Whether this task does its work: "failing" is for the container's health check, "degraded" for people."""
 
-    status: Literal["ok", "degraded", "failing"]
+    status: Literal["ok", "degraded", "starting", "failing"]
     problems: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """1 when failing, else 0: what serves well is not restarted because its source is away."""
-        return int(self.status == "failing")
+        """1 when failing or not serving yet, else 0: what serves well is not restarted because its source is away."""
+        return int(self.status in {"failing", "starting"})
 
     def document(self) -> dict[str, Any]:
         """Return `{"status": "ok"}`, or the status and the problems."""
@@ -191,12 +194,14 @@ def health(
         programs: supervisord's state names by program, such as {"sendmail": "RUNNING"}; none that ended well.
         generation: id of the generation that `current` points to, as found on disk.
     """
-    failing = [] if generation else ["no generation is active: nothing has been configured yet"]
-    failing += _silence(status, now=now, limit=timedelta(seconds=2 * interval + _MARGIN))
-    failing += [f"{name} is {state}: {_GIVEN_UP[state]}" for name, state in programs.items() if state in _GIVEN_UP]
-    if failing:
-        return Health("failing", (*failing, *_complaints(status)))
     complaints = _complaints(status)
+    given_up = [f"{name} is {state}: {_GIVEN_UP[state]}" for name, state in programs.items() if state in _GIVEN_UP]
+    none_yet = [] if generation else [f"no generation yet: {'; '.join(complaints) or 'no pass has come to one'}"]
+    if programs.get(PREPARING) in _AT_WORK and not given_up:
+        return Health("starting", (*(none_yet or ["the mail daemons start once the first pass has ended"]),))
+    silence = _silence(status, now=now, limit=timedelta(seconds=2 * interval + _MARGIN))
+    if none_yet or silence or given_up:
+        return Health("failing", (*none_yet, *silence, *given_up, *(() if none_yet else complaints)))
     return Health("degraded" if complaints else "ok", complaints)
 
 

@@ -90,7 +90,7 @@ class Settings:
         metadata=_contract(
             "CERT_DOMAIN",
             "Control domain: TLS names, and the default of `IMAP_INTERNAL_HOST`.",
-            parse.host_name(longest=253 - len("imap.")),
+            parse.host_name(longest=253 - len("smtp-out.")),
             required_on=EVERY_TIER,
         )
     )
@@ -228,6 +228,20 @@ class Settings:
         default=Path("/run/reconfigure/secrets"),
         metadata=_fine("Where secrets are written at container start.", parse.absolute_path("a folder")),
     )
+    static_dir: Path | None = field(
+        default=None,
+        metadata=_fine(
+            "Where the daemons' own configuration is written at container start. Unset: it is not written.",
+            parse.absolute_path("a folder"),
+        ),
+    )
+    user: str | None = field(
+        default=None,
+        metadata=_fine(
+            "Account that whatever writes the state folder becomes when started as root. Unset: it stays root.",
+            parse.matching(r"[a-z_][a-z0-9_-]*", "an account's name", longest=32),
+        ),
+    )
     homes_dir: Path = field(
         default=Path("/home"), metadata=_fine("Where users' homes lie.", parse.absolute_path("a folder"))
     )
@@ -307,6 +321,82 @@ class Settings:
     read_attempts: int = field(
         default=3, metadata=_fine("Attempts at one page of a source before the pass fails.", whole(1, 20))
     )
+    message_bytes: int = field(
+        default=52_428_800,
+        metadata=_fine("Largest message that is taken, as it is transferred.", whole(65_536, 1_073_741_824, "bytes")),
+    )
+    recipients_limit: int = field(
+        default=100,
+        metadata=_fine("Recipients of one message; those beyond are asked to come again.", whole(1, 10_000)),
+    )
+    connections_limit: int = field(
+        default=100, metadata=_fine("Connections that sendmail serves at once.", whole(1, 10_000))
+    )
+    connection_rate: int = field(
+        default=120, metadata=_fine("Connections that one client may open to sendmail in a minute.", whole(1, 100_000))
+    )
+    verify_headers: bool = field(
+        default=False,
+        metadata=_fine("On smtp-in: check DKIM and DMARC, and say what came of it in a header.", parse.SWITCH),
+    )
+    login_dir: Path = field(
+        default=Path("/run/login"),
+        metadata=_fine("Where the login helper's sockets lie.", parse.absolute_path("a folder")),
+    )
+    login_user: str | None = field(
+        default=None,
+        metadata=_fine(
+            "Account that the login helper becomes when started as root. Unset: it stays root.",
+            parse.matching(r"[a-z_][a-z0-9_-]*", "an account's name", longest=32),
+        ),
+    )
+    login_group: str | None = field(
+        default=None,
+        metadata=_fine(
+            "Group that may ask the login helper. Unset: where it becomes an account, `dovecot` on imap and `smmta`"
+            " on smtp-out.",
+            parse.matching(r"[A-Za-z_][A-Za-z0-9_-]*", "a group's name", longest=32),
+        ),
+    )
+    login_cache: float = field(
+        default=60.0,
+        metadata=_fine("How long the login helper remembers an answer about a password.", number(0, 3600, "seconds")),
+    )
+    login_threads: int = field(
+        default=100, metadata=_fine("Logins that Cognito is asked about at once; as many may wait.", whole(1, 1000))
+    )
+    login_timeout: float = field(
+        default=5.0, metadata=_fine("How long an answer of Cognito's to a login may take.", number(0.1, 60, "seconds"))
+    )
+    login_hold: float = field(
+        default=60.0,
+        metadata=_fine(
+            "How long sendmail waits for a login while Cognito is away; then it says that the login failed.",
+            number(0, 600, "seconds"),
+        ),
+    )
+    login_guesses: int = field(
+        default=5,
+        metadata=_fine("Wrong passwords of one user from one address before pauses begin.", whole(1, 1_000_000)),
+    )
+    login_guesses_address: int = field(
+        default=20,
+        metadata=_fine(
+            "Wrong passwords from one address, for whichever user, before pauses begin.", whole(1, 1_000_000)
+        ),
+    )
+    login_guesses_user: int = field(
+        default=30,
+        metadata=_fine(
+            "Wrong passwords of one user, from wherever, before short pauses begin for addresses the user has not"
+            " logged in from.",
+            whole(1, 1_000_000),
+        ),
+    )
+    login_pause: float = field(
+        default=900.0,
+        metadata=_fine("Longest pause after wrong passwords; pauses double up to it.", number(1, 86_400, "seconds")),
+    )
     topic_arn: str | None = field(
         default=None,
         metadata=_fine(
@@ -345,6 +435,11 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.imap_internal_host:
             object.__setattr__(self, "imap_internal_host", f"imap.{self.cert_domain}")
+
+    @property
+    def host_name(self) -> str:
+        """The name that this tier's daemons go by, whatever the container is called."""
+        return f"{self.tier}.{self.cert_domain}"
 
     def shown(self) -> dict[str, str | int | float | bool | None]:
         """Return environment name → value as anyone may see it: secrets masked, the ping URL cut to its host."""

@@ -46,7 +46,7 @@ def test_before_the_first_pass_it_says_that_nothing_is_live(run: Any) -> None:
     result = run("status")
     assert result.exit_code == 1
     assert _first_line(result) == "imap on task-1: failing"
-    assert "no generation is active" in result.stdout
+    assert "no generation yet" in result.stdout
 
 
 def test_a_well_task_says_so_first_and_ends_with_0(changed: Any, run: Any, active: Callable[[], str]) -> None:  # noqa: ARG001

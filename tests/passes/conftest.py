@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +139,18 @@ class World:
 class Daemon:
     """A command of this program as a process, with what it said and what it made."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, command: str = "run", *more: str) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        folder: Path,
+        command: str = "run",
+        *more: str,
+        through: Sequence[str] = (),
+    ) -> None:
         self.state = Path(environment["RECONFIGURE_STATE_DIR"])
         self.out, self.err = folder / f"{uuid.uuid4().hex}.out", folder / f"{uuid.uuid4().hex}.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            arguments = [sys.executable, "-m", "reconfigure", command, *more]
+            arguments = [*through, sys.executable, "-m", "reconfigure", command, *more]
             self.process = subprocess.Popen(arguments, cwd=CHECKOUT, env=environment, stdout=out, stderr=err)
 
     def lines(self) -> list[dict[str, Any]]:
@@ -289,11 +296,11 @@ def with_users(environment: dict[str, str], world: World) -> dict[str, str]:
 
 @pytest.fixture
 def run(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Start a command (`run` unless named), with settings over those of `environment`."""
+    """Start a command (`run` unless named), with settings over those of `environment`, `through` another program."""
     started: list[Daemon] = []
 
-    def start(command: str = "run", *more: str, **settings: str) -> Daemon:
-        started.append(Daemon(environment | settings, tmp_path, command, *more))
+    def start(command: str = "run", *more: str, through: Sequence[str] = (), **settings: str) -> Daemon:
+        started.append(Daemon(environment | settings, tmp_path, command, *more, through=through))
         return started[-1]
 
     yield start

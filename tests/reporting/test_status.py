@@ -93,7 +93,7 @@ def status(**changes: Any) -> Status:
 
 def judge(given_status: Status | None, *, generation: str | None = "g1", **programs: str) -> tuple[str, str]:
     verdict = health(given_status, now=NOW, interval=900, programs=RUNNING | programs, generation=generation)
-    assert verdict.exit_code == (1 if verdict.status == "failing" else 0)
+    assert verdict.exit_code == (1 if verdict.status in {"failing", "starting"} else 0)
     return verdict.status, " / ".join(verdict.problems)
 
 
@@ -278,6 +278,26 @@ def test_a_tier_that_serves_what_it_should_is_ok() -> None:
 
 def test_no_active_generation_is_failing() -> None:
     assert judge(status(), generation=None)[0] == "failing"
+
+
+def test_no_active_generation_says_what_kept_it_from_being_made() -> None:
+    away = status(state="failed", last_error=ErrorReport(time="t", error="Cognito is away"))
+    assert judge(away, generation=None) == ("failing", "no generation yet: the last pass failed: Cognito is away")
+
+
+@pytest.mark.parametrize("state", ["STARTING", "RUNNING"])
+@pytest.mark.parametrize("generation", [None, "g1"])
+def test_a_container_that_is_being_prepared_is_starting(state: str, generation: str | None) -> None:
+    for report in (None, status(), status(state="failed", last_error=ErrorReport(time="t", error="Cognito is away"))):
+        verdict, said = judge(report, generation=generation, prepare=state)
+        assert verdict == "starting"
+        assert ("no generation yet" in said) == (generation is None)
+
+
+def test_a_container_whose_daemons_do_not_come_up_is_failing_though_prepare_still_waits_for_them() -> None:
+    verdict, said = judge(status(), prepare="RUNNING", **{"mail:sendmail": "BACKOFF"})
+    assert verdict == "failing"
+    assert "mail:sendmail is BACKOFF" in said
 
 
 @pytest.mark.parametrize("missing", [None, status(pass_=None, state="starting")])

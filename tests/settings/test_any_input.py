@@ -102,7 +102,7 @@ def test_any_values_in_a_file_load_or_are_refused(
 
 def test_a_number_just_outside_each_range_is_refused_and_the_ends_are_taken() -> None:
     ranged = [(spec, match) for spec in SPECS if (match := re.search(r"from (\S+) to (\S+)$", spec.about.kind.wanted))]
-    assert len(ranged) == 17
+    assert len(ranged) >= 17, "the pattern above finds them no more"
     for spec, match in ranged:
         low, high = match.groups()
         quiet = {"RECONFIGURE_QUIET_SECONDS": "0", "RECONFIGURE_QUIET_LIMIT": "300"}
