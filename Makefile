@@ -44,7 +44,7 @@ mail-down: ## End what `make mail` started
 	@if [[ -x $(PYTHON) ]]; then $(PYTHON) -m stack down; else echo "Nothing was ever started."; fi
 
 test: venv ## Run every test that needs no container (ARGS="-k word" narrows, JOBS=4 widens)
-	@tools/mail-programs --install makemap sendmail opendkim miltertest extrausers
+	@tools/mail-programs --install makemap sendmail opendkim miltertest extrausers m4 sendmail-cf
 	@$(PYTHON) -m pytest -n $(JOBS) -m "not containers" --cov --cov-report=term $(ARGS)
 
 e2e: images ## Drive the containers from outside, as a user and as an attacker would (minutes)
@@ -71,6 +71,7 @@ docs: venv ## Write the reference pages that come out of the code
 lock: venv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade moves to the newest versions)
 	$(LOCK) $(ARGS) --output-file requirements.lock pyproject.toml
 	$(LOCK) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(LOCK) $(ARGS) --constraint requirements-dev.lock --output-file docker/lab/requirements.lock docker/lab/requirements.in
 
 clean: down ## Forget the embedded state and what tools cached
 	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+    from werkzeug.serving import BaseWSGIServer
 
 REGION = "us-east-1"
+LOOPBACK = "127.0.0.1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "embedded", "AWS_SECRET_ACCESS_KEY": "embedded"}
 
 _VISIBILITY_SECONDS = 60
@@ -98,32 +100,52 @@ class Clients:
 
 
 class Server:
-    """A moto server on 127.0.0.1; port 0 takes a free one. Serves between `with` and its end."""
+    """A moto server; port 0 takes a free one. Serves between `with` and its end, but for `down` to `up`."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, host: str = LOOPBACK) -> None:
         # Imported here, because it takes half a second that who only talks to the server need not spend.
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
-        from werkzeug.serving import make_server  # noqa: PLC0415
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = make_server("127.0.0.1", port, DomainDispatcherApplication(create_backend_app), threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="moto", daemon=True)
+        self._host = host
+        self._application = DomainDispatcherApplication(create_backend_app)
+        self._server = self._bound(port)
+        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        """Where it listens, as seen from this machine."""
+        return f"http://{LOOPBACK}:{self._server.server_port}"
+
+    def up(self) -> None:
+        """Answer; what was created before is still there."""
+        if self._thread is None:
+            if self._server.socket.fileno() < 0:
+                self._server = self._bound(self._server.server_port)
+            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="moto", daemon=True)
+            self._thread.start()
+
+    def down(self) -> None:
+        """Refuse connections."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._server.server_close()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.up()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.down()
+
+    def _bound(self, port: int) -> "BaseWSGIServer":
+        from werkzeug.serving import make_server  # noqa: PLC0415
+
+        return make_server(self._host, port, self._application, threaded=True)
 
 
 def seed(url: str, *, pings: str | None = None) -> World:
@@ -198,19 +220,25 @@ def _arn(sqs: "SQSClient", queue_url: str) -> str:
     return sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
-@contextmanager
-def serving(*, port: int = 0, pings: str | None = None) -> Iterator[World]:
-    """Serve a seeded embedded AWS from threads of this process, for as long as the `with` block runs."""
+def use_lasting_ids() -> None:
+    """Have moto make the pool's and the client's ids from their names; before anything is created."""
     for what in ("USER_POOL", "USER_POOL_CLIENT"):
         os.environ[f"MOTO_COGNITO_IDP_{what}_ID_STRATEGY"] = "HASH"
-    with Server(port) as server:
+
+
+@contextmanager
+def serving(*, port: int = 0, pings: str | None = None, host: str = LOOPBACK) -> Iterator[World]:
+    """Serve a seeded embedded AWS from threads of this process, for as long as the `with` block runs."""
+    use_lasting_ids()
+    with Server(port, host=host) as server:
         yield seed(server.url, pings=pings)
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m embedded.aws", description="A seeded AWS double.")
-    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on; whoever reaches it may do anything")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     parser.add_argument("--file", type=Path, required=True, help="where URL and ids are written once it is seeded")
     parser.add_argument("--pings", help="base of the ping URLs that the parameters hold")
     arguments = parser.parse_args()
@@ -218,7 +246,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     arguments.file.unlink(missing_ok=True)
-    with serving(port=arguments.port, pings=arguments.pings) as world:
+    with serving(port=arguments.port, pings=arguments.pings, host=arguments.host) as world:
         world.write(arguments.file)
         print(f"embedded AWS, seeded: {world.url}", flush=True)
         stop.wait()

@@ -178,6 +178,7 @@ class FaultProxy:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # many clients may come at once; http.server lets five wait
     block_on_close = False  # a request may be waiting in a long poll upstream
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "rollback": "Return to an earlier generation.",
     "approve": "Apply the held generation.",
     "notify": "Publish a change as the admin app would.",
+    "login": "The helper that checks passwords for Dovecot and sendmail (supervisord runs this).",
     "health": "For the container's health check.",
     "completion": "Shell completion for bash, zsh and fish.",
 }

@@ -111,7 +111,7 @@ class Clients:
         from botocore.config import Config  # noqa: PLC0415  (see the module's docstring)
 
         if self._session is None:
-            self._session = _session()
+            self._session = session()
         client = self._session.create_client(
             cast("Any", service),
             region_name=self.region,
@@ -128,7 +128,7 @@ class Clients:
         return client
 
 
-def _session() -> "Session":
+def session() -> "Session":
     """Return a botocore session that loads thin models."""
     import botocore.session  # noqa: PLC0415
     from botocore.loaders import JSONFileLoader  # noqa: PLC0415
@@ -151,9 +151,9 @@ def _session() -> "Session":
                     partition["services"] = {key: services[key] for key in services.keys() & SERVICES}
             return data
 
-    session = botocore.session.get_session()
-    session.get_component("data_loader").file_loader = ThinModels()
-    return session
+    made = botocore.session.get_session()
+    made.get_component("data_loader").file_loader = ThinModels()
+    return made
 
 
 def _undocumented(node: Any) -> Any:

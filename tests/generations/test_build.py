@@ -21,7 +21,7 @@ from reconfigure.rendering import Renderer
 MAPS = {
     "imap": {"virtusertable", "access", "aliases", "domains"},
     "smtp-in": {"access", "mailertable", "domains"},
-    "smtp-out": {"access", "mailertable", "domains"},
+    "smtp-out": {"access", "mailertable", "senders", "domains"},
 }
 OTHERS = {
     "imap": {"passwd/passwd", "passwd/group", "passwd/shadow"},

@@ -36,14 +36,15 @@ GRAMMAR = {
     "mail/aliases": rf"({LOCAL}|@): ({USER}(?:, {USER})+|@)",
     "mail/domains": rf"({DOMAIN})\t(hosted)",
     "mail/mailertable": rf"({DOMAIN})\t(esmtp:\[imap\.control\.example\])",
-    "opendkim/KeyTable": rf"({DOMAIN}) ({DOMAIN}:cabal:/run/reconfigure/secrets/dkim\.private)",
-    "opendkim/SigningTable": rf"({DOMAIN}) ({DOMAIN})",
+    "mail/senders": rf"({ADDRESS}!{USER})\t(OK)",
+    "opendkim/KeyTable": rf"({DOMAIN}|fallback) ((?:{DOMAIN}|%):cabal:/run/reconfigure/secrets/dkim\.private)",
+    "opendkim/SigningTable": rf"({DOMAIN}|\*) ({DOMAIN}|fallback)",
     "opendkim/TrustedHosts": r"(127\.0\.0\.1|::1|localhost)()",
     "passwd/passwd": rf"({USER}):(x:{NUMBER}:{NUMBER}::/home/{USER}:/usr/sbin/nologin)",
     "passwd/group": rf"({USER}):(x:{NUMBER}:)",
     "passwd/shadow": rf"({USER}):(!\*:::::::)",
 }
-UNSORTED = {"opendkim/TrustedHosts"}  # three fixed lines
+UNSORTED = {"opendkim/TrustedHosts", "opendkim/KeyTable", "opendkim/SigningTable"}  # three fixed lines
 
 
 def entries(path: str, content: bytes) -> list[tuple[str, str]]:
@@ -98,10 +99,14 @@ EXPECTED: dict[str, Callable[[str, Directory], list[tuple[str, str]]]] = {
     ],
     "mail/domains": lambda _, world: [(domain, "hosted") for domain in world.domains],
     "mail/mailertable": lambda _, world: [(domain, "esmtp:[imap.control.example]") for domain in world.domains],
-    "opendkim/KeyTable": lambda _, world: [
-        (domain, f"{domain}:cabal:/run/reconfigure/secrets/dkim.private") for domain in world.domains
+    "mail/senders": lambda _, world: [
+        (f"{one.name}!{user}", "OK") for one in world.addresses() if one.state == "active" for user in one.users
     ],
-    "opendkim/SigningTable": lambda _, world: [(domain, domain) for domain in world.domains],
+    "opendkim/KeyTable": lambda _, world: [
+        *((domain, f"{domain}:cabal:/run/reconfigure/secrets/dkim.private") for domain in world.domains),
+        ("fallback", "%:cabal:/run/reconfigure/secrets/dkim.private"),
+    ],
+    "opendkim/SigningTable": lambda _, world: [*((domain, domain) for domain in world.domains), ("*", "fallback")],
     "opendkim/TrustedHosts": lambda _, __: [("127.0.0.1", ""), ("::1", ""), ("localhost", "")],
     "passwd/passwd": lambda _, world: [
         (one.name, f"x:{one.uid}:{one.uid}::/home/{one.name}:/usr/sbin/nologin") for one in world.users

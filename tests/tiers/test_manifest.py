@@ -49,6 +49,7 @@ def problems(tmp_path: Path) -> Callable[[Any], list[str]]:
             {
                 "access",
                 "mailertable",
+                "senders",
                 "domains",
                 "KeyTable",
                 "SigningTable",

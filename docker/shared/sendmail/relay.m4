@@ -1,0 +1,50 @@
+divert(-1)
+dnl Mail for hosted domains goes to the delivery tier, whatever DNS says of them, and only over TLS with a certificate
+dnl that proves the delivery tier. For the tiers that relay; include it after MAILER().
+dnl
+dnl Keys of the map `mailertable':
+dnl	domain			esmtp:[host of the delivery tier]
+divert(0)dnl
+LOCAL_CONFIG
+Kmailertable btree -T<TMPF> {{ settings.state_dir }}/current/mail/mailertable
+
+LOCAL_RULE_0
+Rpostmaster		$: postmaster <@ {{ settings.cert_domain }} . >
+R$+ <@ $+ . >		$: < $(mailertable $2 $: ? $) > $1 <@ $2 . >
+R<?> $*			$: $1
+R<$* <TMPF>> $*		$#error $@ 4.3.0 $: "451 Routing table unavailable, try again later"
+R<esmtp:$+> $+		$#esmtp $@ $1 $: $2
+
+MAILER_DEFINITIONS
+# No mailboxes here.
+Mlocal,		P=/bin/false, F=lsDFM, A=false
+
+LOCAL_TLS_RCPT
+# The recipient's domain decides, not the name that was connected to: no alias of DNS leads around it.
+R$*			$: $>CanonAddr $1
+R$* <@ $* . >		$1 <@ $2 >
+R$* <@ $+ >		$: < $(mailertable $2 $: ? $) >
+R<?>			$@ OK
+R<$* <TMPF>>		$#error $@ 4.3.0 $: "451 Routing table unavailable, try again later"
+R<esmtp:$+>		$: $>DeliveryTier $&{verify}
+R$# $*			$# $1
+R$*			$@ OK
+
+LOCAL_RULESETS
+######################################################################
+###  DeliveryTier: is the server proved to be the delivery tier?
+###
+###	Its certificate was issued by an authority of ours, for the name that mail is relayed to, or for the
+###	tier's own name where that is an address or a name of the private network.
+######################################################################
+SDeliveryTier
+R$*			$: $1 $| {{ settings.imap_internal_host }}
+ROK $| $={cert_altnames}	$@ OK
+ROK $| $- . $+		$: OK $| * . $2
+ROK $| $={cert_altnames}	$@ OK
+ROK $| $*		$: OK $| imap.{{ settings.cert_domain }}
+ROK $| $={cert_altnames}	$@ OK
+ROK $| $- . $+		$: OK $| * . $2
+ROK $| $={cert_altnames}	$@ OK
+ROK $| $*		$#error $@ 4.7.0 $: "454 The delivery tier's certificate is for another name"
+R$* $| $*		$#error $@ 4.7.0 $: "454 The delivery tier is not verified by TLS: " $1

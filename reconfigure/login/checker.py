@@ -1,0 +1,174 @@
+"""Decides each login: what can be said without Cognito, then Cognito, then what is remembered of it.
+
+Runs in one event loop, so nothing here needs a lock; only the question to Cognito runs in a thread. A hundred logins
+at once are a hundred threads at most: one slow answer holds nobody else up, and who comes when all are taken and as
+many wait is told to come back.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from reconfigure.directory import syntax
+from reconfigure.login.answer import Answer, Verdict
+from reconfigure.login.guesses import Guesses
+from reconfigure.login.memory import Memory, digest
+
+log = structlog.get_logger()
+
+LONGEST_PASSWORD = 256  # characters; the most that Cognito takes
+FRESH_SECONDS = 5.0  # for so long what Cognito did last says whether it is there
+TELL_AGAIN_SECONDS = 60.0
+
+
+class Directory(Protocol):
+    """What knows the users' passwords; `cognito.Cognito`. Both calls block, for some seconds at most."""
+
+    def ask(self, user: str, password: str) -> Answer:
+        """Return whether the password is the user's."""
+
+    def reachable(self) -> bool:
+        """Say whether it can be asked at all."""
+
+
+class Checker:
+    """The one place where logins are decided.
+
+    Args:
+        directory: where passwords are known.
+        served: says whether a user is served; None for "cannot tell".
+        guesses: counts failures.
+        seconds: how long an answer is remembered.
+        threads: questions at the same time; as many may wait.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        served: Callable[[str], bool | None],
+        guesses: Guesses,
+        seconds: float,
+        threads: int,
+    ) -> None:
+        self._directory = directory
+        self._served = served
+        self._guesses = guesses
+        self._right = Memory(seconds)
+        self._wrong = Memory(seconds)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cognito")
+        self._most = 2 * threads
+        self._asking: dict[bytes, asyncio.Task[Answer]] = {}
+        self._probe: asyncio.Task[bool] | None = None
+        self._reached = (True, float("-inf"))
+        self._told = ("", float("-inf"))
+
+    async def check(self, name: str, password: str, address: str | None, *, service: str) -> Answer:
+        """Return whether somebody may log in, and write it to the log.
+
+        Args:
+            name: as the client sent it; case does not count.
+            password: as the client sent it.
+            address: the client's, where it is known.
+            service: who asks, for the log.
+        """
+        began = time.monotonic()
+        # Letters beyond ASCII may fold into it, and are other names to the daemon that asks.
+        user = name.lower() if name.isascii() else name
+        known = not isinstance(syntax.user_name(user), syntax.Unfit) and self._served(user)
+        answer = await self._decide(user, password, address, known=known)
+        # Only a served user's name is logged: people type passwords into the wrong field.
+        log.info(
+            "login",
+            user=user if known else None,
+            address=address,
+            service=service,
+            result=answer.verdict.value,
+            reason=answer.reason,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return answer
+
+    async def available(self) -> bool:
+        """Say whether passwords can be checked now; asks Cognito where nobody did so lately."""
+        reached, when = self._reached
+        if time.monotonic() - when < FRESH_SECONDS:
+            return reached
+        if self._probe is None:
+            self._probe = asyncio.create_task(self._look())
+        return await asyncio.shield(self._probe)
+
+    def pause_of(self, address: str | None) -> float:
+        """Return for how many seconds no login is looked at for this client."""
+        return self._guesses.pause_of(address)
+
+    async def _decide(self, user: str, password: str, address: str | None, *, known: bool | None) -> Answer:
+        if not 0 < len(password) <= LONGEST_PASSWORD:
+            return Answer(Verdict.NO, "password-length")
+        if known is None or self._guesses.pause(user, address):
+            return Answer(Verdict.LATER, "no-generation" if known is None else "guesses")
+        if not known:
+            self._guesses.failed(user, address)
+            return Answer(Verdict.NO, "not-served")
+        return await self._looked_at(user, password, address)
+
+    async def _looked_at(self, user: str, password: str, address: str | None) -> Answer:
+        hashed = digest(user, password)
+        if self._right.holds(user, hashed):
+            self._guesses.succeeded(user, address)
+            return Answer(Verdict.YES, "remembered")
+        if self._wrong.holds((user, hashed), hashed):
+            return Answer(Verdict.NO, "remembered")  # no new guess, so not counted
+        return await self._asked(user, password, hashed, address=address)
+
+    async def _asked(self, user: str, password: str, hashed: bytes, *, address: str | None) -> Answer:
+        task = self._asking.get(hashed)
+        if task is None:
+            if len(self._asking) >= self._most:
+                return Answer(Verdict.LATER, "busy")
+            task = self._asking[hashed] = asyncio.create_task(self._ask(user, password, hashed, address))
+        answer = await asyncio.shield(task)  # others may wait for the same answer
+        if answer.verdict is Verdict.YES:
+            if not self._served(user):  # the generation may have changed meanwhile
+                return Answer(Verdict.NO, "not-served", reached=True)
+            self._guesses.succeeded(user, address)
+        elif answer.verdict is Verdict.NO:
+            self._guesses.failed(user, address)
+        return answer
+
+    async def _ask(self, user: str, password: str, hashed: bytes, address: str | None) -> Answer:
+        loop = asyncio.get_running_loop()
+        try:
+            with self._guesses.looking(user, address):
+                answer = await loop.run_in_executor(self._threads, self._directory.ask, user, password)
+        finally:
+            del self._asking[hashed]
+        self._note(answer)
+        if answer.verdict is Verdict.YES:
+            self._right.put(user, hashed)
+        elif answer.verdict is Verdict.NO:
+            self._wrong.put((user, hashed), hashed)
+            if answer.reason != "password":
+                self._right.drop(user)  # it is the user who is refused
+        return answer
+
+    async def _look(self) -> bool:
+        try:
+            reached = await asyncio.get_running_loop().run_in_executor(self._threads, self._directory.reachable)
+        finally:
+            self._probe = None
+        self._reached = (reached, time.monotonic())
+        return reached
+
+    def _note(self, answer: Answer) -> None:
+        now = time.monotonic()
+        if answer.reached is not None:
+            self._reached = (answer.reached, now)
+        reason, when = self._told
+        if answer.reached is False and (reason != answer.reason or now - when > TELL_AGAIN_SECONDS):
+            self._told = (answer.reason, now)
+            log.error("cognito_unavailable", asked="InitiateAuth", reason=answer.reason, detail=answer.detail)

@@ -1,0 +1,91 @@
+"""What the built configuration is, beyond addresses: no class files, no Jinja left over, TLS demanded of one host."""
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from tests.sendmail.configured import SETTINGS, Configured, built, configure
+
+TIERS = ["smtp-in", "imap"]
+VERIFIED = "DeliveryTier"
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Configured:
+    return configure("smtp-in", tmp_path_factory.mktemp("relay"))
+
+
+def rendered(tier: str, folder: Path, **changed: object) -> str:
+    settings = SETTINGS | {"host_name": f"{tier}.control.example", "state_dir": "/state"} | changed
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
+    return environment.from_string(built(tier, folder)).render(settings=settings)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_nothing_is_read_once_at_start_but_the_configuration_itself(tier: str, tmp_path: Path) -> None:
+    text = rendered(tier, tmp_path)
+    assert re.findall(r"^F.*", text, re.MULTILINE) == []
+    maps = re.findall(r"^K\w+ (?:btree|hash).* (/\S+)$", text, re.MULTILINE)
+    assert maps
+    assert all(path.startswith("/state/current/mail/") for path in maps)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_same_sources_make_the_same_bytes_anywhere(tier: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    assert built(tier, first) == built(tier, second)
+    assert str(Path.home()) not in built(tier, first)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_settings_reach_the_configuration(tier: str, tmp_path: Path) -> None:
+    text = rendered(tier, tmp_path, message_bytes=77_777, recipients_limit=7, connections_limit=8)
+    assert f"\nDj{tier}.control.example\n" in text
+    assert "\nO MaxMessageSize=77777\n" in text
+    assert "\nO MaxRecipientsPerMessage=7\n" in text
+    assert "\nO MaxDaemonChildren=8\n" in text
+    assert "{{" not in text
+    assert "{%" not in text
+
+
+def test_verification_is_asked_for_only_when_it_is_on_and_never_stops_mail(tmp_path: Path) -> None:
+    assert "InputMailFilters=open" not in rendered("smtp-in", tmp_path)
+    text = rendered("smtp-in", tmp_path, verify_headers=True)
+    assert "\nO InputMailFilters=opendkim, opendmarc\n" in text
+    filters = re.findall(r"^Xopend.*", text, re.MULTILINE)
+    assert len(filters) == 2
+    assert not [line for line in filters if "F=" in line]
+
+
+@pytest.mark.parametrize(
+    ("names", "verify", "answer"),
+    [
+        ("imap.control.example", "OK", "OK"),
+        ("mx.control.example imap.control.example", "OK", "OK"),
+        ("*.control.example", "OK", "OK"),
+        ("*.example", "OK", "454 4.7.0"),
+        ("smtp-in.control.example", "OK", "454 4.7.0"),
+        ("imap.control.example.evil.example", "OK", "454 4.7.0"),
+        ("imap.control.example", "FAIL", "454 4.7.0"),
+        ("imap.control.example", "NO", "454 4.7.0"),
+        ("imap.control.example", "NONE", "454 4.7.0"),
+        ("imap.control.example", "CLEAR", "454 4.7.0"),
+        ("imap.control.example", "TEMP", "454 4.7.0"),
+    ],
+)
+def test_hosted_mail_leaves_only_for_a_server_that_proved_to_be_the_delivery_tier(
+    relay: Configured, names: str, verify: str, answer: str
+) -> None:
+    said = relay.said(*(f".C{{cert_altnames}}{name}" for name in names.split()), f"{VERIFIED} {verify}")
+    last = re.findall(rf"^{VERIFIED} +returns: (.*)$", said, re.MULTILINE)[-1]
+    assert last.startswith("OK" if answer == "OK" else "$# error $@ 4 . 7 . 0"), said
+
+
+def test_a_client_that_connects_too_often_is_told_to_come_later(relay: Configured) -> None:
+    for rate, refused in (("60", False), ("61", True)):
+        said = relay.said(f".D{{client_rate}}{rate}", "Local_check_relay anything")
+        assert ("4 . 3 . 2" in said) is refused, said
