@@ -74,6 +74,7 @@ lock: venv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade move
 	$(LOCK) $(ARGS) --constraint requirements-dev.lock --output-file docker/lab/requirements.lock docker/lab/requirements.in
 
 clean: down ## Forget the embedded state and what tools cached
+	@if [[ -x $(PYTHON) && -d .state/stack ]]; then $(PYTHON) -m stack down --volumes; fi
 	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 

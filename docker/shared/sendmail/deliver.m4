@@ -13,8 +13,9 @@ Kvirtusers btree -T<TMPF> {{ settings.state_dir }}/current/mail/virtusertable
 
 MAILER_DEFINITIONS
 # A: aliases. z: LMTP, which answers for each recipient. Left out of the stock flags on purpose: | / : (programs, files
-# and lists in aliases), w (a user who is not there would bounce), 5 and o.
-Mlocal,		P=[IPC], F=lsDFMAXmnz, S=EnvFromSMTP/HdrFromSMTP, R=EnvToUser, E=\r\n, T=DNS/RFC822/SMTP,
+# and lists in aliases), w (a user who is not there would bounce), 5 and o. Only the envelope becomes a user's name:
+# headers stay as they were signed.
+Mlocal,		P=[IPC], F=lsDFMAXmnz, S=EnvFromSMTP/HdrFromSMTP, R=EnvToUser/HdrToSMTP, E=\r\n, T=DNS/RFC822/SMTP,
 		A=FILE /run/dovecot/lmtp
 SEnvToUser
 R$+ <@ $* >		$1
