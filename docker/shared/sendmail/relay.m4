@@ -20,13 +20,12 @@ MAILER_DEFINITIONS
 Mlocal,		P=/bin/false, F=lsDFM, A=false
 
 LOCAL_TLS_RCPT
-# The recipient's domain decides, not the name that was connected to: no alias of DNS leads around it.
-R$*			$: $>CanonAddr $1
-R$* <@ $* . >		$1 <@ $2 >
-R$* <@ $+ >		$: < $(mailertable $2 $: ? $) >
-R<?>			$@ OK
-R<$* <TMPF>>		$#error $@ 4.3.0 $: "451 Routing table unavailable, try again later"
-R<esmtp:$+>		$: $>DeliveryTier $&{verify}
+# $h is where the message goes: what mailertable said when the recipient was looked up. So the recipient's domain decides,
+# and no alias of DNS leads around it. No map is opened here: were the flip to come just while sendmail opens one, its
+# complaint would be an internal error, and an internal error in this place bounces a message that was accepted.
+R$*			$: $&h
+R[ {{ settings.imap_internal_host }} ]	$: $>DeliveryTier $&{verify}
+R{{ settings.imap_internal_host }}	$: $>DeliveryTier $&{verify}
 R$# $*			$# $1
 R$*			$@ OK
 

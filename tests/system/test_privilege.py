@@ -1,0 +1,110 @@
+"""Least privilege: what each container may do, each right proved needed by taking it away; who reads which secret."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from reconfigure.settings import Tier
+from stack.world import World
+from tests.system.mail import PASSWORD
+from tests.system.tiers import CAPABILITIES, beside
+
+AT_ONCE = 3
+EACH = [(tier, each) for tier in Tier for each in ("", *CAPABILITIES[tier])]
+
+OWNERS = {
+    Tier.IMAP: {"reconfigure login": "login", "dovecot/auth": "dovecot", "reconfigure run": "root"},
+    Tier.SMTP_IN: {"reconfigure run": "reconfigure"},
+    Tier.SMTP_OUT: {"reconfigure run": "reconfigure", "reconfigure login": "login", "opendkim": "opendkim"},
+}
+SECRETS = {
+    Tier.IMAP: {"tls.key": {"root", "smmta"}},
+    Tier.SMTP_IN: {"tls.key": {"root", "smmta"}},
+    Tier.SMTP_OUT: {"tls.key": {"root", "smmta"}, "dkim.private": {"root", "opendkim"}},
+}
+ACCOUNTS = ("root", "reconfigure", "login", "smmta", "smmsp", "nobody", "opendkim", "dovecot", "dovenull", "opendmarc")
+
+
+@pytest.fixture(scope="module")
+def faults(world: World) -> Mapping[tuple[Tier, str], str]:
+    """What does not work without each capability; "" stands for having them all."""
+
+    def tried(case: tuple[Tier, str]) -> str:
+        with beside(world, case[0], without=case[1]) as container:
+            return container.fault(PASSWORD)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(EACH, pool.map(tried, EACH), strict=True))
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_tier_works_with_the_capabilities_that_are_named(faults: Mapping[tuple[Tier, str], str], tier: Tier) -> None:
+    assert faults[tier, ""] == ""
+
+
+@pytest.mark.parametrize(("tier", "capability"), [each for each in EACH if each[1]])
+def test_tier_does_not_work_without_one_of_its_capabilities(
+    faults: Mapping[tuple[Tier, str], str], tier: Tier, capability: str
+) -> None:
+    assert faults[tier, capability], f"{tier} starts, passes on a message and stops without {capability}"
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_container_has_the_named_capabilities_and_no_others(world: World, tier: Tier) -> None:
+    inspected = world.engine.inspect(world.container(tier))
+    bounding = world.exec(tier, "sed", "-n", r"s/^CapBnd:\t//p;s/^NoNewPrivs:\t/,/p", "/proc/1/status").split()
+
+    assert {each.removeprefix("CAP_") for each in inspected["EffectiveCaps"]} == set(CAPABILITIES[tier])
+    assert int(bounding[0], 16).bit_count() == len(CAPABILITIES[tier])
+    assert bounding[1] == ",1"
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_root_cannot_write_outside_the_named_places(world: World, tier: Tier) -> None:
+    for folder in ("/", "/etc", "/etc/mail", "/opt/reconfigure/lib", "/usr/share/reconfigure", "/usr/bin", "/var/log"):
+        done = world.try_exec(tier, "touch", f"{folder}/new")
+        assert done.returncode != 0, folder
+        assert "Read-only file system" in done.stderr
+    for folder in ("/run", "/tmp", "/var/lib/reconfigure", "/var/spool/mqueue"):
+        world.exec(tier, "sh", "-c", f"touch {folder}/new && rm {folder}/new")
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_each_program_runs_as_the_account_that_is_meant_for_it(world: World, tier: Tier) -> None:
+    processes = [
+        each.split(None, 1) for each in world.exec(tier, "ps", "-eo", "user:20,args", "--no-headers").splitlines()
+    ]
+
+    for program, account in OWNERS[tier].items():
+        owners = {user for user, arguments in processes if program in arguments and "supervisor" not in arguments}
+        assert owners == {account}, program
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_secret_is_read_by_who_needs_it_and_by_nobody_else(world: World, tier: Tier) -> None:
+    known = {line.partition(":")[0] for line in world.exec(tier, "cat", "/etc/passwd").splitlines()}
+    private = {*SECRETS[tier]}
+    there = set(world.exec(tier, "ls", "/run/reconfigure/secrets").split())
+    assert there - {"ca-bundle.pem", "tls.crt"} == private
+
+    for name, readers in SECRETS[tier].items():
+        path = f"/run/reconfigure/secrets/{name}"
+        found = {
+            account
+            for account in (*sorted(known.intersection(ACCOUNTS)), "2001")
+            if world.try_exec(tier, "cat", path, user=account).returncode == 0
+        }
+        assert found == readers, name
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_secret_is_in_the_environment_of_no_program_but_the_first(world: World, tier: Tier) -> None:
+    script = "for p in /proc/[0-9]*; do grep -qza 'PRIVATE KEY' $p/environ 2>/dev/null && cat $p/comm; done; true"
+    # An exec gets the environment of the container, as an operator does; that is no program of the tier.
+    found = set(world.exec(tier, "sh", "-c", script).split()) - {"sh", "grep", "cat"}
+
+    assert found <= {"supervisord", "python", "python3"}
+    said = world.logs(tier)
+    assert "PRIVATE KEY" not in said
+    assert PASSWORD not in said

@@ -1,0 +1,115 @@
+"""The beginning and the end of a container: preflight, a start without AWS, an orderly stop; what it costs."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconfigure.settings import Tier
+from stack.world import World
+from tests.system.figures import Figure
+from tests.system.letters import Letter
+from tests.system.mail import Mail
+from tests.system.patience import until
+from tests.system.tiers import beside
+
+STOP_SECONDS = 30
+
+
+@pytest.fixture
+def no_aws(world: World) -> Iterator[None]:
+    """Nobody answers where AWS is."""
+    world.aws_down()
+    yield
+    world.aws_up()
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_preflight_of_a_good_configuration_ends_well(world: World, tier: Tier) -> None:
+    with beside(world, tier, environment={"PREFLIGHT": "1"}) as container:
+        assert container.wait() == 0, container.logs()
+        assert "ready" in container.logs()
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_preflight_names_every_wrong_setting_at_once(world: World, tier: Tier) -> None:
+    wrong = {"PREFLIGHT": "1", "TLS_KEY": "", "CERT_DOMAIN": "no domain", "RECONFIGURE_INTERVAL": "soon"}
+    with beside(world, tier, environment=wrong) as container:
+        assert container.wait() == 78
+        said = container.logs()
+    assert all(name in said for name in wrong if name != "PREFLIGHT"), said
+
+
+@pytest.mark.usefixtures("no_aws")
+def test_preflight_without_aws_fails_and_says_so(world: World) -> None:
+    with beside(world, Tier.SMTP_IN, environment={"PREFLIGHT": "1"}) as container:
+        assert container.wait() == 1
+        assert "not ready" in container.logs()
+
+
+@pytest.mark.usefixtures("no_aws")
+def test_first_start_without_aws_waits_and_says_why_and_starts_when_it_is_back(world: World) -> None:
+    with beside(world, Tier.SMTP_IN) as container:
+        until(lambda: "pass_finished" in container.logs(), "the first pass has failed", seconds=60)
+        code, health = container.run("reconfigure", "health")
+        assert code == 1
+        assert "generation" in health or "AWS" in health or "table" in health, health
+        assert "STOPPED" in container.run("supervisorctl", "status", "mail:sendmail")[1]
+        world.aws_up()
+        assert container.ready(60)
+
+
+def test_restart_without_aws_serves_the_last_generation(world: World, mail: Mail) -> None:
+    world.aws_down()
+    try:
+        before = world.generation(Tier.SMTP_IN)
+        world.stop(Tier.SMTP_IN)
+        world.start_again(Tier.SMTP_IN)
+        until(lambda: world.programs(Tier.SMTP_IN)["mail:sendmail"].state == "RUNNING", "sendmail runs", seconds=60)
+        assert world.generation(Tier.SMTP_IN) == before
+        mail.says(Tier.SMTP_IN, "alice@example.com", "250")
+        mail.says(Tier.SMTP_IN, "nobody@example.com", "550 5.1.1")
+        assert "starting_from_last_generation" in world.logs(Tier.SMTP_IN)
+    finally:
+        world.aws_up()
+        world.wait_ready(Tier.SMTP_IN)
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_container_ends_in_time_and_mail_in_its_queue_is_delivered_afterwards(
+    world: World, mail: Mail, figure: Figure, tier: Tier
+) -> None:
+    submitted = tier is Tier.SMTP_OUT
+    letter = Letter.to("friend@world.test", sender="alice@example.com") if submitted else Letter.to("bob@example.com")
+    world.sink.behave("tempfail") if submitted else world.exec("imap", "supervisorctl", "stop", "mail:dovecot")
+    try:
+        assert (mail.submit(letter, "alice") if submitted else mail.arrive(letter)).good
+        began = time.monotonic()
+        world.stop(tier, seconds=STOP_SECONDS)
+        seconds = time.monotonic() - began
+        state = world.engine.inspect(world.container(tier))["State"]
+        assert seconds < STOP_SECONDS
+        assert state["ExitCode"] != 137, "it was killed"
+    finally:
+        world.sink.behave("accept")
+        world.start_again(tier)
+        world.wait_ready(tier)
+        world.try_exec("imap", "supervisorctl", "start", "mail:dovecot")
+    figure(f"{tier} stops, seconds", f"{seconds:.1f}")
+    mail.sent(letter) if submitted else mail.delivered(letter, "bob", seconds=150)
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_start_and_memory_of_an_idle_container_are_measured(world: World, figure: Figure, tier: Tier) -> None:
+    began = time.monotonic()
+    with beside(world, tier) as container:
+        assert container.ready(120), container.logs()[-2000:]
+        figure(f"{tier} from run to accepting connections, seconds", f"{time.monotonic() - began:.1f}")
+        # Proportional: what processes share is counted once.
+        script = "for p in /proc/[0-9]*; do echo $(tr '\\0' ' ' <$p/cmdline) $(grep ^Pss: $p/smaps_rollup); done"
+        lines = container.run("sh", "-c", script)[1].splitlines()
+    used = {line: int(found[1]) for line in lines if (found := re.search(r"Pss: (\d+) kB", line))}
+    loop = sum(kib for line, kib in used.items() if "reconfigure run" in line)
+    assert loop
+    figure(f"{tier} idle, MiB (of it the loop)", f"{sum(used.values()) / 1024:.0f} ({loop / 1024:.0f})")
