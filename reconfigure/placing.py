@@ -40,6 +40,15 @@ def place(path: Path, content: bytes, *, mode: int, owner: str | None) -> None:
         raise
 
 
+def known(owner: str) -> bool:
+    """Return whether the system has this `user` or `user:group`."""
+    try:
+        _numbers("", owner)
+    except ReconfigureError:
+        return False
+    return True
+
+
 def _numbers(name: str, owner: str) -> tuple[int, int]:
     user, _, group = owner.partition(":")
     try:

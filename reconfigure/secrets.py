@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reconfigure.errors import ReconfigureError
-from reconfigure.placing import place
+from reconfigure.placing import known, place
 from reconfigure.settings import Secret, Settings
 from reconfigure.tiers import SecretSpec
 
@@ -18,6 +18,8 @@ def write_secrets(settings: Settings, specs: Iterable[SecretSpec]) -> list[Path]
     """Write each secret that is set to its file, and return the files.
 
     A file appears with its final mode and owner, or not at all. One whose secret is no longer set is removed.
+    Where no daemon's configuration is written either (no `static_dir`: a laptop without mail daemons), a file whose
+    reader is not installed stays this process's own.
 
     Raises:
         ReconfigureError: a file could not be written, or its owner does not exist.
@@ -33,7 +35,8 @@ def write_secrets(settings: Settings, specs: Iterable[SecretSpec]) -> list[Path]
             if isinstance(value, Secret):
                 text = value.reveal()
                 content = text if text.endswith("\n") else f"{text}\n"
-                place(path, content.encode(), mode=spec.mode, owner=spec.owner)
+                absent = settings.static_dir is None and spec.owner is not None and not known(spec.owner)
+                place(path, content.encode(), mode=spec.mode, owner=None if absent else spec.owner)
                 written.append(path)
             else:
                 path.unlink(missing_ok=True)

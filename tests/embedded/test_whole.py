@@ -160,7 +160,7 @@ def test_up_that_fails_names_the_tier_and_shows_its_log_and_the_next_one_mends_i
     generations = places.tier(Tier.IMAP) / "generations"
     kept = generations.rename(generations.with_name("generations.kept"))
     generations.write_text("a file in the way\n")
-    failed = run("up", "--patience", "12")
+    failed = run("up", "--patience", "25")
     assert failed.returncode == 1
     assert "imap did not come up" in failed.stdout
     assert "smtp-in did not come up" not in failed.stdout

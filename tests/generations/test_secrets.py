@@ -66,10 +66,18 @@ def test_a_secret_is_replaced_and_not_written_through_a_link(tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["master-password"]
 
 
+def test_without_daemons_a_secret_whose_reader_is_not_installed_stays_our_own(tmp_path: Path) -> None:
+    (written,) = write_secrets(settings(tmp_path, MASTER_PASSWORD="x"), [spec(owner="nobody-at-all")])
+    assert (written.stat().st_uid, written.stat().st_mode & 0o777) == (os.geteuid(), 0o600)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_a_secret_whose_reader_does_not_exist_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ReconfigureError, match="should belong to nobody-at-all"):
-        write_secrets(settings(tmp_path, MASTER_PASSWORD="x"), [spec(owner="nobody-at-all")])
+        write_secrets(
+            settings(tmp_path, MASTER_PASSWORD="x", RECONFIGURE_STATIC_DIR=str(tmp_path / "static")),
+            [spec(owner="nobody-at-all")],
+        )
     assert list((tmp_path / "secrets").iterdir()) == []
 
 

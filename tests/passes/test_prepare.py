@@ -32,7 +32,7 @@ def test_it_makes_the_first_generation_and_writes_secrets_that_no_log_repeats(
     assert ended(prepare) == 0
     folder = Path(with_users["RECONFIGURE_SECRETS_DIR"])
     modes = {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()}
-    assert modes == {"ca-bundle.pem": "0o644", "tls.crt": "0o644", "tls.key": "0o600", "master-password": "0o600"}
+    assert modes == {"ca-bundle.pem": "0o644", "tls.crt": "0o644", "tls.key": "0o640", "master-password": "0o600"}
     assert (folder / "tls.key").read_text() == KEY
     assert (folder / "master-password").read_text() == "Tr0ub4dor-and-3\n"
     written = prepare.out.read_text() + prepare.err.read_text()
