@@ -11,6 +11,7 @@ from tests.system.mail import PASSWORD
 from tests.system.tiers import CAPABILITIES, beside
 
 AT_ONCE = 3
+EVERYTHING = {"RECONFIGURE_VERIFY_HEADERS": "yes"}  # what is off by default may need a right, too
 EACH = [(tier, each) for tier in Tier for each in ("", *CAPABILITIES[tier])]
 
 OWNERS = {
@@ -31,7 +32,7 @@ def faults(world: World) -> Mapping[tuple[Tier, str], str]:
     """What does not work without each capability; "" stands for having them all."""
 
     def tried(case: tuple[Tier, str]) -> str:
-        with beside(world, case[0], without=case[1]) as container:
+        with beside(world, case[0], without=case[1], environment=EVERYTHING) as container:
             return container.fault(PASSWORD)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

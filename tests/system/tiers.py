@@ -13,9 +13,9 @@ from stack.engine import CommandError
 from stack.world import World
 
 CAPABILITIES: Mapping[Tier, Sequence[str]] = {
-    Tier.IMAP: ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"),
-    Tier.SMTP_IN: ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
-    Tier.SMTP_OUT: ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    Tier.IMAP: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"),
+    Tier.SMTP_IN: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    Tier.SMTP_OUT: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
 }
 PYTHON = "/opt/reconfigure/venv/bin/python"
 PORT = {Tier.IMAP: 25, Tier.SMTP_IN: 25, Tier.SMTP_OUT: 587}
@@ -53,9 +53,16 @@ class Beside:
     def __init__(self, world: World, tier: Tier, name: str) -> None:
         self.engine, self.tier, self.name = world.engine, tier, name
 
-    def run(self, *argv: str, timeout: float = 60.0) -> tuple[int, str]:
-        """Run a command in it; return how it ended and all that it said."""
-        done = self.engine.run("exec", self.name, *argv, check=False, timeout=timeout)
+    @property
+    def host(self) -> str:
+        """Its address on the world's network."""
+        networks = self.engine.inspect(self.name)["NetworkSettings"]["Networks"]
+        return str(next(iter(networks.values()))["IPAddress"])
+
+    def run(self, *argv: str, timeout: float = 60.0, privileged: bool = False) -> tuple[int, str]:
+        """Run a command in it, with all rights where it is to see all; return how it ended and all that it said."""
+        options = ["--privileged"] if privileged else []
+        done = self.engine.run("exec", *options, self.name, *argv, check=False, timeout=timeout)
         return done.returncode, done.stdout + done.stderr
 
     def ready(self, seconds: float) -> bool:
@@ -68,15 +75,20 @@ class Beside:
             time.sleep(_LOOK_SECONDS)
         return False
 
-    def fault(self, password: str, *, seconds: float = 20.0) -> str:
+    def fault(self, password: str, *, seconds: float = 25.0) -> str:
         """Start, pass on a message and stop in order; return what failed, "" when nothing did."""
         if not self.ready(seconds):
             return "not ready"
+        if "BACKOFF" in (said := self.run("supervisorctl", "status")[1]) or "FATAL" in said:
+            return f"a program does not start: {said}"
         code, said = self.run(PYTHON, "-c", _WORK, self.tier, password)
         if code != 0:
             return f"no mail: {said[-300:]}"
         code, said = self.run("supervisorctl", "stop", "all")
-        return "" if code == 0 else f"does not stop: {said[-300:]}"
+        if code != 0:
+            return f"does not stop: {said[-300:]}"
+        self.engine.run("restart", "--time", "5", self.name)  # with what it has in its volumes by now
+        return "" if self.ready(seconds) else "not ready again"
 
     def logs(self) -> str:
         """Return all that it has said."""
