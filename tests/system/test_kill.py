@@ -83,48 +83,6 @@ def test_changes_made_while_the_loop_was_dead_are_applied_when_it_is_back(world:
         mail.says(tier, "meanwhile@example.com", "250")
 
 
-def test_program_that_cannot_start_is_given_up_and_health_fails_naming_it(world: World) -> None:
-    world.exec("smtp-in", "supervisorctl", "stop", "mail:sendmail")
-    # Somebody else holds the port, so that the daemon cannot have it.
-    holder = (
-        "import socket,time; s=socket.socket(); s.setsockopt(1, 2, 1); s.bind(('', 25)); s.listen(); time.sleep(120)"
-    )
-    python = "/opt/reconfigure/venv/bin/python"
-    engine = world.engine.begin("exec", world.container("smtp-in"), python, "-c", holder)
-    try:
-        until(
-            lambda: (
-                world.try_exec(
-                    "smtp-in", python, "-c", "import socket; socket.create_connection(('127.0.0.1', 25))"
-                ).returncode
-                == 0
-            ),
-            "the port is held",
-        )
-        world.try_exec("smtp-in", "supervisorctl", "start", "mail:sendmail")
-
-        # Asked once for both: between two attempts to start it, it is STARTING, which is no failure yet.
-        until(
-            lambda: (
-                (said := world.health("smtp-in"))["status"] == "failing"
-                and any("sendmail" in problem for problem in said["problems"])
-            ),
-            "health fails and names it",
-            seconds=60,
-        )
-    finally:
-        world.try_exec("smtp-in", "sh", "-c", "kill $(pgrep -f 'import socket,tim[e]')")
-        engine.communicate(timeout=30)
-        until(
-            lambda: (
-                world.try_exec("smtp-in", "supervisorctl", "start", "mail:sendmail").returncode == 0
-                or world.programs("smtp-in")["mail:sendmail"].state == "RUNNING"
-            ),
-            "sendmail runs again",
-        )
-    until(lambda: world.health("smtp-in")["status"] == "ok", "smtp-in is healthy")
-
-
 def _pid(world: World, tier: Tier, program: str) -> int | None:
     return world.programs(tier)[program].pid
 

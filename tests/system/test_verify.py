@@ -1,10 +1,13 @@
 """The verifiers of smtp-in, where they are asked for: what they found is in a header, and nothing is refused for it."""
 
+import base64
 import dataclasses
 from collections.abc import Iterator
 
 import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from reconfigure.settings import Tier
 from stack.world import World
@@ -39,16 +42,25 @@ def _results(mail: Mail, verifier: Beside, letter: Letter, text: bytes) -> str:
     return "\n".join(line for line in header.splitlines() if line.startswith("Authentication-Results:"))
 
 
-def _signed(world: World, text: bytes) -> bytes:
-    key = world.environ()["DKIM_PRIVATE_KEY"].encode()
-    return bytes(dkim.sign(text, b"cabal", b"example.org", key, include_headers=[b"from", b"subject"])) + text
+@pytest.fixture(scope="module")
+def key(world: World) -> Iterator[bytes]:
+    """The private key of a signer in the world, who publishes it."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 it guards nothing
+    public = base64.b64encode(made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    world.dns.set("small._domainkey.example.org", "TXT", f"v=DKIM1; k=rsa; p={public.decode()}")
+    yield made.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    world.dns.forget()
 
 
-def test_good_signature_is_named_and_a_broken_one_too(world: World, mail: Mail, verifier: Beside) -> None:
+def _signed(key: bytes, text: bytes) -> bytes:
+    return bytes(dkim.sign(text, b"small", b"example.org", key, include_headers=[b"from", b"subject"])) + text
+
+
+def test_good_signature_is_named_and_a_broken_one_too(mail: Mail, verifier: Beside, key: bytes) -> None:
     good, broken = (Letter.to("alice@example.com", sender="someone@example.org") for _ in range(2))
 
-    said = _results(mail, verifier, good, _signed(world, good.text))
-    other = _results(mail, verifier, broken, _signed(world, broken.text) + b"More.\r\n")
+    said = _results(mail, verifier, good, _signed(key, good.text))
+    other = _results(mail, verifier, broken, _signed(key, broken.text) + b"More.\r\n")
 
     assert "dkim=pass" in said
     assert "dmarc=" in said

@@ -14,8 +14,8 @@ from stack.world import World
 
 CAPABILITIES: Mapping[Tier, Sequence[str]] = {
     Tier.IMAP: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"),
-    Tier.SMTP_IN: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
-    Tier.SMTP_OUT: ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    Tier.SMTP_IN: ("CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    Tier.SMTP_OUT: ("CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
 }
 PYTHON = "/opt/reconfigure/venv/bin/python"
 PORT = {Tier.IMAP: 25, Tier.SMTP_IN: 25, Tier.SMTP_OUT: 587}
