@@ -1,4 +1,4 @@
-"""A second message hidden behind what one server takes for the end of the first: none of these ends is taken for one."""
+"""A second message hidden behind what one server takes for the end of the first: none of these ends is taken so."""
 
 import smtplib
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from tests.system import dialogue
 from tests.system.letters import STRANGER, Letter, new_ident
 from tests.system.mail import Mail
 
+TRUE_END = b"\r\n.\r\n"
 SMUGGLED = {
     "LF . LF": b"\n.\n",
     "LF . CRLF": b"\n.\r\n",
