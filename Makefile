@@ -8,10 +8,11 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.dev/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 PYTHON := .venv/bin/python
+PYTEST ?= $(PYTHON) -m pytest
 JOBS ?= 2
 ARGS ?=
 LOCK := $(PYTHON) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --no-emit-options --allow-unsafe --strip-extras --no-header
+	--no-emit-trusted-host --no-emit-options --allow-unsafe --no-strip-extras --no-header
 
 .PHONY: help up down status shell images mail mail-down test e2e lint format bench docs lock clean distclean venv
 
@@ -45,10 +46,10 @@ mail-down: ## End what `make mail` started
 
 test: venv ## Run every test that needs no container (ARGS="-k word" narrows, JOBS=4 widens)
 	@tools/mail-programs --install makemap sendmail opendkim miltertest extrausers m4 sendmail-cf
-	@$(PYTHON) -m pytest -n $(JOBS) -m "not containers" --cov --cov-report=term $(ARGS)
+	@$(PYTEST) -n $(JOBS) -m "not containers" --cov --cov-report=term $(ARGS)
 
 e2e: images ## Drive the containers from outside, as a user and as an attacker would (minutes)
-	@$(PYTHON) -m pytest -m containers $(ARGS)
+	@$(PYTEST) -m containers $(ARGS)
 
 lint: venv ## Style, types, and which module may import which
 	$(PYTHON) -m ruff check .

@@ -13,6 +13,7 @@ from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
 from reconfigure.rendering import Renderer
 from reconfigure.report import Reporter
+from reconfigure.reporting import healthchecks
 from reconfigure.reporting.heartbeat import Heartbeat
 from reconfigure.settings import Settings
 from reconfigure.sources.aws import Clients
@@ -115,6 +116,8 @@ def heartbeat(settings: Settings, clients: Clients) -> Heartbeat:
         url = Parameter(lambda: clients.ssm, settings.healthcheck_ping_param).value
     else:
         url = partial(_same, settings.healthcheck_ping_url)
+    if settings.healthcheck_ping_param is not None or settings.healthcheck_ping_url is not None:
+        healthchecks.load()
     return Heartbeat(url, timeout=settings.heartbeat_timeout, spacing=settings.heartbeat_spacing)
 
 

@@ -46,6 +46,15 @@ def limited(text: str) -> bytes:
     return data[: BODY_LIMIT - len(mark)].decode("utf-8", "ignore").encode() + mark
 
 
+def load() -> None:
+    """Load what pings travel by, before there are threads: nothing is imported on one while another imports.
+
+    Modules set warnings aside while they load (`warnings.catch_warnings`), which is for one thread at a time: with two,
+    a warning that one of them silences is written to stderr all the same.
+    """
+    import requests  # noqa: F401, PLC0415
+
+
 def send(url: str, ping: Ping, *, timeout: float) -> Verdict:
     """Send one ping and say what came of it.
 

@@ -1,11 +1,26 @@
 """Where a ping goes, for every form that a check's URL may have."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from reconfigure.reporting.healthchecks import address, limited
 from reconfigure.reporting.pings import Kind, Ping
 
 RID = "123e4567-e89b-12d3-a456-426614174000"
+
+ASSEMBLE = """
+import sys
+from pathlib import Path
+from reconfigure import assembly
+from reconfigure.settings import Settings, Tier
+url, state = sys.argv[1:]
+own = dict(tier=Tier.IMAP, cert_domain="mail.example.com", aws_region="eu-west-1", state_dir=Path(state))
+with assembly.reporter(Settings(**own, healthcheck_ping_url=url or None)):
+    print("requests" in sys.modules)
+"""
 
 
 @pytest.mark.parametrize(
@@ -28,3 +43,14 @@ def test_the_signal_is_appended_to_the_path_and_the_run_to_the_query(url: str, k
 
 def test_text_that_is_no_unicode_can_be_sent() -> None:
     assert limited("a\ud800b") == b"a?b"
+
+
+@pytest.mark.parametrize(("url", "loaded"), [("http://127.0.0.1:9/ping", "True"), ("", "False")])
+def test_what_pings_travel_by_is_loaded_before_the_threads_of_a_pass_and_only_if_there_are_pings(
+    url: str, loaded: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASSEMBLE, url, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [loaded]
+    assert done.stderr == ""
