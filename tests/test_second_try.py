@@ -1,13 +1,16 @@
-"""What CI makes of tests that fail: `.ci/second-try`, run on suites of its own."""
+"""What CI makes of tests that fail: `.ci/second-try` and `.ci/run`, run on suites of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-SECOND_TRY = Path(__file__).parents[1] / ".ci" / "second-try"
+CI = Path(__file__).parents[1] / ".ci"
+SECOND_TRY = CI / "second-try"
 
 FLAKY = """
 from pathlib import Path
@@ -27,6 +30,23 @@ def test_cut():
     raise KeyboardInterrupt
 def test_never_run():
     pass
+"""
+# One worker of two collects less than the other, so that neither runs a test; alone, there is nothing wrong.
+COLLECTED_BY_ONE = """
+from pathlib import Path
+tried = len(list(Path().glob("tried-*")))
+Path(f"tried-{tried}").mkdir()
+if tried == 1:
+    raise RuntimeError("only the second who asks")
+def test_fine():
+    pass
+"""
+
+MAKEFILE = """
+lint:
+	@true
+test e2e:
+	@$(PYTEST) test_$@.py
 """
 
 
@@ -58,23 +78,84 @@ def test_a_run_that_was_cut_short_is_not_tried_again(tmp_path: Path) -> None:
     assert "Once more" not in done.stdout
 
 
-def run(place: Path, suite: str) -> tuple[subprocess.CompletedProcess[str], str]:
+@pytest.mark.parametrize(
+    ("suite", "code"),
+    [(COLLECTED_BY_ONE, 1), ("import nothing_of_that_name", 1), (BROKEN + CUT_SHORT, 2)],
+    ids=["collected by one worker", "collected by none", "cut short"],
+)
+def test_nor_is_one_of_several_workers_in_which_tests_had_no_turn(suite: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("def test_other():\n    pass")
+    done, names = run(tmp_path, suite, "-n", "2")
+    assert done.returncode == code, done.stdout
+    assert names == ""
+    assert "Once more" not in done.stdout
+
+
+def test_a_worker_that_dies_is_a_test_that_failed(tmp_path: Path) -> None:
+    dying = FLAKY.replace("    assert before", "    import os\n    before or os._exit(3)")
+    done, names = run(tmp_path, dying, "-n", "2")
+    assert done.returncode == 0, done.stdout
+    assert names == "test_it.py::test_flaky\n"
+
+
+def test_nobody_is_left_without_a_file_for_the_names(tmp_path: Path) -> None:
+    done = _started([SECOND_TRY, "true"], tmp_path)
+    assert done.returncode != 0
+    assert "SECOND_TRIES" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("test", "e2e", "code"),
+    [("", "", 0), (FLAKY, "", 0), ("", FLAKY, 0), (FLAKY, BROKEN, 2), (BROKEN, "", 2)],
+    ids=["green", "first suite flaky", "last suite flaky", "flaky, then broken", "first suite broken"],
+)
+def test_the_whole_run_fails_with_any_suite_and_ends_with_the_names_and_the_runners_summary(
+    test: str, e2e: str, code: int, tmp_path: Path
+) -> None:
+    shutil.copytree(CI, tmp_path / ".ci")
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    for name, suite in (("test", test), ("e2e", e2e)):
+        (tmp_path / f"test_{name}.py").write_text(suite or "def test_fine():\n    pass")
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    done = _started([tmp_path / ".ci/run"], tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    if code == 0:
+        flaky = [f"  test_{name}.py::test_flaky" for name, suite in (("test", test), ("e2e", e2e)) if suite]
+        *before, last = done.stdout.splitlines()
+        assert " passed" in last
+        assert before[len(before) - len(flaky) :] == flaky
+        assert ("Green only at the second try" in done.stdout) == bool(flaky)
+
+
+def run(place: Path, suite: str, *arguments: str) -> tuple[subprocess.CompletedProcess[str], str]:
     (place / "test_it.py").write_text(suite)
     (place / "pytest.ini").write_text("[pytest]\n")
     names = place / "second-tries"
     names.touch()
-    done = subprocess.run(
-        [SECOND_TRY, sys.executable, "-m", "pytest", "--color=no"],
+    command: list[str | Path] = [SECOND_TRY, sys.executable, "-m", "pytest", "--color=no", *arguments]
+    return _started(command, place, SECOND_TRIES=str(names)), names.read_text()
+
+
+def _started(command: Sequence[str | Path], place: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
         cwd=place,
-        env={**_outside_pytest(), "SECOND_TRIES": str(names)},
+        env=_outside_pytest() | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    return done, names.read_text()
 
 
 def _outside_pytest() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "COV_", "MAKE", "MFLAGS", "SECOND_TRIES", "ARGS"))
+    }
