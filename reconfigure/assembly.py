@@ -16,6 +16,7 @@ from reconfigure.report import Reporter
 from reconfigure.reporting import healthchecks
 from reconfigure.reporting.heartbeat import Heartbeat
 from reconfigure.settings import Settings
+from reconfigure.sources import aws
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.parameters import Parameter
 from reconfigure.sources.queue import Queue
@@ -111,8 +112,12 @@ def supervisor(settings: Settings) -> Supervisor:
 
 
 def heartbeat(settings: Settings, clients: Clients) -> Heartbeat:
-    """Return the tier's heartbeat, already running in its thread; the SSM parameter wins over the URL."""
+    """Return the tier's heartbeat, already running in its thread; the SSM parameter wins over the URL.
+
+    What its thread needs is loaded before: nothing is imported on one thread while another imports.
+    """
     if settings.healthcheck_ping_param is not None:
+        aws.load()
         url = Parameter(lambda: clients.ssm, settings.healthcheck_ping_param).value
     else:
         url = partial(_same, settings.healthcheck_ping_url)

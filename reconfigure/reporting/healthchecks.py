@@ -47,11 +47,7 @@ def limited(text: str) -> bytes:
 
 
 def load() -> None:
-    """Load what pings travel by, before there are threads: nothing is imported on one while another imports.
-
-    Modules set warnings aside while they load (`warnings.catch_warnings`), which is for one thread at a time: with two,
-    a warning that one of them silences is written to stderr all the same.
-    """
+    """Load what pings travel by now, for a caller who is about to start a thread (why: `sources.aws.load`)."""
     import requests  # noqa: F401, PLC0415
 
 

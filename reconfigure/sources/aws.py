@@ -128,6 +128,15 @@ class Clients:
         return client
 
 
+def load() -> None:
+    """Load botocore now, for a caller who is about to start a thread that makes clients.
+
+    Modules set warnings aside while they load (`warnings.catch_warnings`), which is for one thread at a time: with two,
+    a warning that one of them silences is written to stderr all the same.
+    """
+    import botocore.session  # noqa: F401, PLC0415
+
+
 def session() -> "Session":
     """Return a botocore session that loads thin models."""
     import botocore.session  # noqa: PLC0415

@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 from reconfigure import assembly
 from reconfigure.settings import Settings, Tier
-url, state = sys.argv[1:]
+url, parameter, state = sys.argv[1:]
 own = dict(tier=Tier.IMAP, cert_domain="mail.example.com", aws_region="eu-west-1", state_dir=Path(state))
-with assembly.reporter(Settings(**own, healthcheck_ping_url=url or None)):
-    print("requests" in sys.modules)
+pings = dict(healthcheck_ping_url=url or None, healthcheck_ping_param=parameter or None)
+with assembly.reporter(Settings(**own, **pings)):
+    print(*sorted({"requests", "botocore.httpsession"} & set(sys.modules)))
 """
 
 
@@ -45,12 +46,19 @@ def test_text_that_is_no_unicode_can_be_sent() -> None:
     assert limited("a\ud800b") == b"a?b"
 
 
-@pytest.mark.parametrize(("url", "loaded"), [("http://127.0.0.1:9/ping", "True"), ("", "False")])
+@pytest.mark.parametrize(
+    ("url", "parameter", "loaded"),
+    [
+        ("http://127.0.0.1:9/ping", "", ["requests"]),
+        ("", "/cabal/ping", ["botocore.httpsession", "requests"]),
+        ("", "", []),
+    ],
+    ids=["a URL", "a parameter", "no pings"],
+)
 def test_what_pings_travel_by_is_loaded_before_the_threads_of_a_pass_and_only_if_there_are_pings(
-    url: str, loaded: str, tmp_path: Path
+    url: str, parameter: str, loaded: list[str], tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ASSEMBLE, url, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.split() == [loaded]
+    command = [sys.executable, "-c", ASSEMBLE, url, parameter, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == loaded
     assert done.stderr == ""
