@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
+from waitress import wasyncore
 from waitress.server import create_server
 
 from reconfigure.settings.parse import Endpoint
@@ -23,6 +24,8 @@ CONNECTIONS = 50
 IDLE_SECONDS = 15
 HEADER_BYTES = 16_384
 BODY_BYTES = 1024  # nobody has anything to send
+_LOOK_SECONDS = 5.0  # between looks for connections that are idle
+_END_SECONDS = 1.0  # that a request under way may take when the daemon ends
 
 
 @contextmanager
@@ -31,8 +34,9 @@ def serving(endpoint: Endpoint, app: "WSGIApplication") -> Iterator[bool]:
 
     An endpoint that cannot be had is a warning and no more: the loop is what this process is for.
     """
-    # waitress warns of each request that waits for a thread; with two of them that is how it should be.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    # waitress warns of each request that waits for a thread, and of those that nobody waits for in the end. With two
+    # threads that is how it should be.
+    logging.getLogger("waitress").setLevel(logging.ERROR)
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     try:
         listening = socket.create_server(endpoint, family=family)
@@ -45,8 +49,10 @@ def serving(endpoint: Endpoint, app: "WSGIApplication") -> Iterator[bool]:
         )
         yield False
         return
+    channels: dict[int, object] = {}
     server = create_server(
         app,
+        map=channels,
         sockets=[listening],
         threads=THREADS,
         connection_limit=CONNECTIONS,
@@ -56,10 +62,20 @@ def serving(endpoint: Endpoint, app: "WSGIApplication") -> Iterator[bool]:
         ident=None,
         clear_untrusted_proxy_headers=True,
     )
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
+    ended = threading.Event()
+    thread = threading.Thread(target=_answer, args=[channels, ended], name="http", daemon=True)
     thread.start()
     try:
         yield True
     finally:
-        server.trigger.pull_trigger(server.close)  # in its own thread: what it selects on must not close under it
-        server.task_dispatcher.shutdown(timeout=1)
+        # Closed last: until they have ended, the threads of requests write to what the loop selects on.
+        ended.set()
+        server.pull_trigger()
+        server.task_dispatcher.shutdown(timeout=_END_SECONDS)
+        thread.join(_END_SECONDS)
+        wasyncore.close_all(channels)
+
+
+def _answer(channels: dict[int, object], ended: threading.Event) -> None:
+    while not ended.is_set():
+        wasyncore.loop(_LOOK_SECONDS, map=channels, count=1)
