@@ -14,6 +14,8 @@ from tests.system.mail import Mail
 from tests.system.patience import until
 from tests.system.tiers import Beside, beside
 
+pytestmark = pytest.mark.quiet
+
 STOP_SECONDS = 30
 
 
