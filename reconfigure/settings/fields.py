@@ -5,6 +5,7 @@ below, so a new setting is one field here. Nothing here reads the environment or
 """
 
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -63,13 +64,18 @@ def _contract(env: str, meaning: str, kind: Kind, **more: Any) -> Mapping[str, A
 
 
 def _templates_dir() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "templates"
-    return beside if beside.is_dir() else Path("/usr/share/reconfigure/templates")
+    return _shared("templates", checkout="templates")
 
 
 def _runbooks_dir() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
-    return beside if beside.is_dir() else Path("/usr/share/reconfigure/runbooks")
+    return _shared("runbooks", checkout="docs/runbooks")
+
+
+def _shared(name: str, *, checkout: str) -> Path:
+    """Return where a folder of data lies: in a checkout, where pip installed it, or where an image has it."""
+    beside = Path(__file__).resolve().parents[2] / checkout
+    installed = Path(sys.prefix) / "share/reconfigure" / name
+    return next((folder for folder in (beside, installed) if folder.is_dir()), Path("/usr/share/reconfigure") / name)
 
 
 _TABLE = parse.matching(
@@ -226,7 +232,7 @@ class Settings:
         metadata=_fine(
             "Templates and manifests of the tiers.",
             parse.absolute_path("a folder"),
-            "`templates` beside the package, else `/usr/share/reconfigure/templates`",
+            "`templates` beside the package, or what was installed with it",
         ),
     )
     runbooks_dir: Path = field(
@@ -234,7 +240,7 @@ class Settings:
         metadata=_fine(
             "Pages that `reconfigure runbook` shows.",
             parse.absolute_path("a folder"),
-            "`docs/runbooks` beside the package, else `/usr/share/reconfigure/runbooks`",
+            "`docs/runbooks` beside the package, or what was installed with it",
         ),
     )
     secrets_dir: Path = field(
