@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import full, live, parse, rest
+from bench import commands, fleet, full, live, parse, rest
 from reconfigure.settings import Tier
 
 RESULTS = Path(__file__).resolve().parent / "results" / "latest.json"
@@ -36,8 +36,9 @@ def main() -> int:
         "what",
         nargs="?",
         default="full",
-        choices=("full", "rest", "live", "parse"),
-        help="full: passes by size and tier (default); rest: the daemon's memory; live: message to live; parse: a page",
+        choices=("full", "rest", "live", "parse", "fleet", "commands"),
+        help="full: passes by size and tier (default); rest: the daemon's memory; live: message to live; parse: a page;"
+        " fleet: a change to many tasks; commands: CPU of those that ask no AWS",
     )
     parser.add_argument("--sizes", type=_numbers, help="addresses, as 1000,1_000_000")
     parser.add_argument("--tiers", type=_tiers, default=list(Tier), help="as imap,smtp-in")
@@ -45,6 +46,10 @@ def main() -> int:
         "--runs", type=int, help="of each; the median is shown (full: 3, at 1,000,000 1; live: 11; parse: 15)"
     )
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures go (default: %(default)s)")
+    parser.add_argument("--tasks", type=int, default=20, help="fleet: real tasks (default: %(default)s)")
+    parser.add_argument("--light", type=int, default=200, help="fleet: light tasks (default: %(default)s)")
+    parser.add_argument("--changes", type=int, default=100, help="fleet: how many (default: %(default)s)")
+    parser.add_argument("--every", type=float, default=3.0, help="fleet: seconds between two (default: %(default)s)")
     arguments = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # Debian's PATH for users lacks them; makemap lies there
 
@@ -72,6 +77,19 @@ def main() -> int:
                 size = (arguments.sizes or [LIVE_SIZE])[0]
                 found = live.measure(folder / "live", size=size, runs=arguments.runs or 11, console=console)
                 live.show(found, console)
+            case "commands":
+                size = (arguments.sizes or [LIVE_SIZE])[0]
+                found = commands.measure(folder, size=size, runs=arguments.runs or 7, console=console)
+                commands.show(found, console)
+            case "fleet":
+                found = fleet.run(
+                    tasks=arguments.tasks,
+                    followers=arguments.light,
+                    changes=arguments.changes,
+                    every=arguments.every,
+                    console=console,
+                )
+                fleet.show(found, console)
             case _:
                 found = parse.measure(folder, runs=arguments.runs or 15, patch=os.environ.__setitem__)
                 parse.show(found, console)

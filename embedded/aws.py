@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 LOOPBACK = "127.0.0.1"
+FLEET_TABLE = "reconfigure-fleet"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "embedded", "AWS_SECRET_ACCESS_KEY": "embedded"}
 
 _VISIBILITY_SECONDS = 60
@@ -60,6 +61,7 @@ class World:
     pool_id: str
     client_id: str
     topic_arn: str
+    fleet_table: str
     tiers: Mapping[Tier, TierQueues]
     region: str = REGION
 
@@ -157,6 +159,7 @@ def seed(url: str, *, pings: str | None = None) -> World:
     """
     aws = Clients(url)
     _create_table(aws.dynamodb)
+    create_fleet_table(aws.dynamodb, FLEET_TABLE)
     pool_id, client_id = _create_pool(aws.cognito)
     topic_arn = aws.sns.create_topic(Name="address-changes")["TopicArn"]
     tiers = {}
@@ -166,7 +169,15 @@ def seed(url: str, *, pings: str | None = None) -> World:
         ping_param = f"/reconfigure/{tier}/healthcheck-ping-url"
         aws.ssm.put_parameter(Name=ping_param, Value=ping_url, Type="String")
         tiers[tier] = TierQueues(queue_url=queue_url, dlq_url=dlq_url, ping_param=ping_param)
-    return World(url=url, table=sample.TABLE, pool_id=pool_id, client_id=client_id, topic_arn=topic_arn, tiers=tiers)
+    return World(
+        url=url,
+        table=sample.TABLE,
+        pool_id=pool_id,
+        client_id=client_id,
+        topic_arn=topic_arn,
+        fleet_table=FLEET_TABLE,
+        tiers=tiers,
+    )
 
 
 def _create_table(dynamodb: "DynamoDBClient") -> None:
@@ -178,6 +189,18 @@ def _create_table(dynamodb: "DynamoDBClient") -> None:
     )
     for address in sample.ADDRESSES:
         dynamodb.put_item(TableName=sample.TABLE, Item=sample.row(address))
+
+
+def create_fleet_table(dynamodb: "DynamoDBClient", name: str) -> None:
+    """Create an empty fleet table."""
+    keys = ("tier", "task")
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": keys[0], "KeyType": "HASH"}, {"AttributeName": keys[1], "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
 
 
 def _create_pool(cognito: "CognitoIdentityProviderClient") -> tuple[str, str]:

@@ -29,6 +29,8 @@ def show(places: Places, console: Console, *, now: datetime | None = None) -> No
     console.print(table(places, now=now or datetime.now(UTC)))
     console.print(f"  AWS double    {World.read(places.aws).url}" if places.aws.exists() else "  AWS double    is down")
     console.print(f"  health checks {pings_url(places)}")
+    for tier in Tier:
+        console.print(f"  {tier:<13} http://127.0.0.1:{tiers.http_port(places, tier)}/")
     console.print(f"  logs          {shown(places.logs)}/", highlight=False)
     console.print("\nTry:", style="bold")
     for line, about in (

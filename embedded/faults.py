@@ -96,16 +96,18 @@ class _Order:
 
 
 class FaultProxy:
-    """A proxy on a free port of 127.0.0.1, running from its making until `close`; also a context manager.
+    """A proxy on a port of its own, running from its making until `close`; also a context manager.
 
     A request's target is its X-Amz-Target header ("DynamoDB_20120810.Scan"), or the Action of a query-protocol
     request ("Publish"), or else its path.
 
     Args:
         upstream: URL of the AWS double.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, host: str = "127.0.0.1", port: int = 0) -> None:
         parts = urlsplit(upstream)
         self.upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.counts: Counter[str] = Counter()
@@ -114,7 +116,7 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._orders: list[_Order] = []
         handler = type("Handler", (_Handler,), {"proxy": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = _Server((host, port), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="fault-proxy", daemon=True
         )

@@ -42,15 +42,24 @@ def settings(places: Places, world: World, *, tier: Tier) -> dict[str, str]:
         "SQS_QUEUE_URL": queues.queue_url,
         "SQS_DLQ_URL": queues.dlq_url,
         "HEALTHCHECK_PING_PARAM": queues.ping_param,
+        "FLEET_TABLE": world.fleet_table,
         "RECONFIGURE_TOPIC_ARN": world.topic_arn,
         "RECONFIGURE_STATE_DIR": str(folder),
         "RECONFIGURE_SECRETS_DIR": str(folder / "secrets"),
         "RECONFIGURE_HOMES_DIR": str(folder / "home"),
         "RECONFIGURE_SUPERVISOR_SOCKET": str(places.tier_socket(tier)),
+        "RECONFIGURE_HTTP": f"127.0.0.1:{port}" if (port := http_port(places, tier)) else "off",
         "RECONFIGURE_ABSENT_PROGRAMS": "skip",  # no mail daemons here
+        "RECONFIGURE_START_SPREAD_SECONDS": "0",  # one task a tier
         "RECONFIGURE_TASK": f"embedded-{tier}",
         **{name: text for name, text in keys.items() if tier is Tier.SMTP_OUT or name != "DKIM_PRIVATE_KEY"},
     }
+
+
+def http_port(places: Places, tier: Tier) -> int | None:
+    """Return the port of a tier's page; None as long as none was chosen."""
+    ports = json.loads(places.ports.read_text()) if places.ports.exists() else {}
+    return int(ports[tier]) if tier in ports else None
 
 
 def foreign(environ: Mapping[str, str]) -> list[str]:

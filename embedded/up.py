@@ -158,7 +158,7 @@ def _ports(path: Path) -> Mapping[str, int]:
     """Return the loopback ports: those of last time, unless somebody else has taken one meanwhile."""
     kept: dict[str, int] = loads(path.read_text()) if path.exists() else {}
     with ExitStack() as held:  # until all are chosen, so that none is chosen twice
-        ports = {name: _hold(kept.get(name, 0), held) or _hold(0, held) for name in ("aws", "healthchecks")}
+        ports = {name: _hold(kept.get(name, 0), held) or _hold(0, held) for name in ("aws", "healthchecks", *Tier)}
     path.write_text(dumps(ports) + "\n")
     return ports
 

@@ -1,10 +1,15 @@
 """Puts the parts together from settings: the only place that knows which class stands behind which part."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
-from reconfigure.daemons import Reloader, Supervisor
+from reconfigure.daemons import Program, Reloader, Supervisor
+from reconfigure.fleet.member import Member, Spacing
+from reconfigure.fleet.roll import Limits
+from reconfigure.fleet.siblings import Siblings
+from reconfigure.fleet.table import FleetTable
 from reconfigure.generations.build import Builder
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
@@ -13,14 +18,20 @@ from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
 from reconfigure.rendering import Renderer
 from reconfigure.report import Reporter
-from reconfigure.reporting import healthchecks
+from reconfigure.reporting import healthchecks, logs
 from reconfigure.reporting.heartbeat import Heartbeat
+from reconfigure.reporting.ping_url import PingUrl
 from reconfigure.settings import Settings
 from reconfigure.sources import aws
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.parameters import Parameter
 from reconfigure.sources.queue import Queue
+from reconfigure.sources.queue_facts import DepthGauge
 from reconfigure.tiers import TierManifest, load_manifest
+from reconfigure.watching import Watch
+
+if TYPE_CHECKING:
+    from reconfigure.metrics import Metrics
 
 HEARTBEAT_FLUSH = 2.0  # seconds that the last ping may take when the process ends
 
@@ -33,25 +44,90 @@ def reporter(settings: Settings) -> Iterator[tuple[Reconciler, Reporter]]:
         ConfigurationError: the tier's manifest or a template is wrong.
     """
     made = reconciler(settings)
-    beat = heartbeat(settings, made.clients)
-    try:
+    with _heartbeat(settings, made.clients) as (beat, _):
         yield made, Reporter(settings, beat)
-    finally:
-        beat.close(HEARTBEAT_FLUSH)
 
 
 @contextmanager
 def daemon(settings: Settings) -> Iterator[Loop]:
-    """Make the daemon's loop.
+    """Make the daemon's loop, and answer HTTP for as long as it is there.
 
     Raises:
         ConfigurationError: the tier's manifest or a template is wrong.
     """
-    with reporter(settings) as (made, told):
-        messages = None
+    from reconfigure.metrics import Metrics  # noqa: PLC0415 - what only the daemon needs, no command waits for
+
+    metrics = Metrics()
+    made = reconciler(settings, metrics)
+    with _heartbeat(settings, made.clients) as (beat, url), _http(settings, metrics):
+        member = fleet_member(settings, made.clients)
+        siblings = Siblings(settings, member, own_check=lambda: url.is_own)
+        told = Reporter(settings, beat, metrics=metrics, emf=logs.raw, siblings=siblings)
+        messages = depth = None
         if settings.sqs_queue_url is not None:
             messages = Queue(made.clients.sqs, settings.sqs_queue_url, poll_seconds=settings.poll_seconds)
-        yield Loop(made.reconcile, told, messages=messages, pace=pace(settings))
+            depth = DepthGauge(made.clients.sqs, settings.sqs_queue_url, dead_letters=settings.sqs_dlq_url).read
+        yield Loop(
+            made.reconcile,
+            told,
+            messages=messages,
+            pace=pace(settings),
+            orders=made.orders,
+            watch=Watch(depth=depth, programs=partial(_programs, settings)),
+            member=member,
+        )
+
+
+@contextmanager
+def _heartbeat(settings: Settings, clients: Clients) -> Iterator[tuple[Heartbeat, PingUrl]]:
+    """Make the heartbeat, already running in its thread, and where it pings; the last ping is sent on leaving.
+
+    What its thread needs is loaded before: nothing is imported on one thread while another imports.
+    """
+    url, doubt = ping_url(settings, clients)
+    if settings.healthcheck_ping_param is not None:
+        aws.load()
+    if settings.healthcheck_ping_param is not None or settings.healthcheck_ping_url is not None:
+        healthchecks.load()
+    beat = Heartbeat(url, timeout=settings.heartbeat_timeout, spacing=settings.heartbeat_spacing, doubt=doubt)
+    try:
+        yield beat, url
+    finally:
+        beat.close(HEARTBEAT_FLUSH)
+
+
+def _http(settings: Settings, metrics: "Metrics") -> AbstractContextManager[object]:
+    if settings.http is None:
+        return nullcontext()
+    from reconfigure.web.app import App  # noqa: PLC0415
+    from reconfigure.web.server import serving  # noqa: PLC0415
+
+    return serving(settings.http, App(settings, metrics.registry))
+
+
+def _programs(settings: Settings) -> tuple[Program, ...] | None:
+    return supervisor(settings).programs() if settings.supervisor_socket.exists() else None
+
+
+def fleet_table(settings: Settings, clients: Clients) -> FleetTable | None:
+    """Return the fleet table; None where there is no fleet."""
+    if settings.fleet_table is None:
+        return None
+    return FleetTable(lambda: clients.fleet, settings.fleet_table, region=settings.aws_region)
+
+
+def fleet_limits(settings: Settings) -> Limits:
+    """Return when a task of the fleet is silent or behind."""
+    return Limits(silent=settings.fleet_silent_seconds, behind=settings.fleet_silent_seconds)
+
+
+def fleet_member(settings: Settings, clients: Clients) -> Member | None:
+    """Return this task's part in the fleet; None where there is no fleet."""
+    table = fleet_table(settings, clients)
+    if table is None:
+        return None
+    spacing = Spacing(read=settings.fleet_read_seconds, forget=settings.fleet_forget_seconds)
+    return Member(table, tier=settings.tier, task=settings.task, spacing=spacing, limits=fleet_limits(settings))
 
 
 def pace(settings: Settings) -> Pace:
@@ -62,11 +138,12 @@ def pace(settings: Settings) -> Pace:
         quiet=settings.quiet_seconds,
         quiet_limit=settings.quiet_limit,
         retry=settings.retry_seconds,
+        spread=settings.start_spread_seconds if settings.fleet_table is not None else 0.0,
     )
 
 
-def reconciler(settings: Settings) -> Reconciler:
-    """Return what makes passes for this tier.
+def reconciler(settings: Settings, metrics: "Metrics | None" = None) -> Reconciler:
+    """Return what makes passes for this tier; `metrics` counts its requests to AWS.
 
     Raises:
         ConfigurationError: the tier's manifest or a template is wrong.
@@ -76,7 +153,12 @@ def reconciler(settings: Settings) -> Reconciler:
     makemap = Makemap(timeout=settings.tool_timeout)
     return Reconciler(
         settings=settings,
-        clients=Clients(settings.aws_region, settings.aws_endpoint_url, long_poll=settings.poll_seconds),
+        clients=Clients(
+            settings.aws_region,
+            settings.aws_endpoint_url,
+            long_poll=settings.poll_seconds,
+            told=metrics.requested if metrics is not None else None,
+        ),
         tier=tier,
         store=store,
         renderer=renderer,
@@ -111,20 +193,10 @@ def supervisor(settings: Settings) -> Supervisor:
     return Supervisor(settings.supervisor_socket)
 
 
-def heartbeat(settings: Settings, clients: Clients) -> Heartbeat:
-    """Return the tier's heartbeat, already running in its thread; the SSM parameter wins over the URL.
-
-    What its thread needs is loaded before: nothing is imported on one thread while another imports.
-    """
-    if settings.healthcheck_ping_param is not None:
-        aws.load()
-        url = Parameter(lambda: clients.ssm, settings.healthcheck_ping_param).value
-    else:
-        url = partial(_same, settings.healthcheck_ping_url)
-    if settings.healthcheck_ping_param is not None or settings.healthcheck_ping_url is not None:
-        healthchecks.load()
-    return Heartbeat(url, timeout=settings.heartbeat_timeout, spacing=settings.heartbeat_spacing)
-
-
-def _same(url: str | None) -> str | None:
-    return url
+def ping_url(settings: Settings, clients: Clients) -> tuple[PingUrl, Callable[[], None]]:
+    """Return where this task pings, and what to tell when a ping failed; the SSM parameter wins over the URL."""
+    made = partial(PingUrl, tier=settings.tier.value, task=settings.task)
+    if settings.healthcheck_ping_param is None:
+        return made(lambda: settings.healthcheck_ping_url), lambda: None
+    parameter = Parameter(lambda: clients.ssm, settings.healthcheck_ping_param)
+    return made(parameter.value), parameter.doubt

@@ -19,7 +19,7 @@ from xml.parsers.expat import ExpatError
 import structlog
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from reconfigure.durable import replace_text
+from reconfigure.durable import read_plain, replace_text
 from reconfigure.errors import ReloadError
 from reconfigure.tiers import Reload
 
@@ -53,6 +53,20 @@ class Program:
     since: float | None
     detail: str
     exit_status: int = 0
+
+    @property
+    def is_as_it_should_be(self) -> bool:
+        """Whether it runs, or is out of it."""
+        return self.state == "RUNNING" or self.is_out_of_it
+
+    @property
+    def is_out_of_it(self) -> bool:
+        """Whether it did what it was for and ended, as `prepare` does, or is one that a setting leaves off.
+
+        The daemons of the group `mail` are started by `prepare` whatever is set, and no daemon of a group ends well.
+        """
+        left_off = self.state == "STOPPED" and self.since is None and not self.name.startswith("mail:")
+        return left_off or (self.state == "EXITED" and self.exit_status == 0 and ":" not in self.name)
 
 
 class ReloadOutcome(NamedTuple):
@@ -284,7 +298,7 @@ class Reloader:
 
     def _read(self) -> dict[Reload, str]:
         try:
-            document = json.loads(self._record.read_bytes())
+            document = json.loads(read_plain(self._record))
             return {
                 Reload(program, how): str(digest) for program, ways in document.items() for how, digest in ways.items()
             }
@@ -359,6 +373,7 @@ def _program(info: Mapping[str, Any]) -> Program:
 
 
 def _outcome(reload: Reload, result: Result, detail: str) -> ReloadOutcome:
-    level = {"failed": "warning", "skipped": "debug"}.get(result, "info")
+    # A pass that did something is one line at `info`, which names what was told.
+    level = "warning" if result == "failed" else "debug"
     getattr(log, level)("daemon_reload", program=reload.program, how=reload.how, result=result, detail=detail)
     return ReloadOutcome(reload.program, reload.how, result, detail)

@@ -5,14 +5,43 @@ their owners' business, and whole generations are `generations`'. Errors are the
 writes knows what its file is for, and says so.
 """
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 # Named after the process, so that two writers (the daemon, an operator's command) cannot write into one file.
 _UNFINISHED = re.compile(r"\.(.+)\.(\d+)\.new")
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file to read it, without ever waiting for it: whatever lies in its place may be a FIFO without a writer.
+
+    Raises:
+        OSError: it cannot be opened, or it is something else than a plain file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "It is not a plain file", str(path))
+
+
+def read_plain(path: Path) -> bytes:
+    """Return what a file holds, as `open_plain` opens it.
+
+    Raises:
+        OSError: it cannot be read, or it is something else than a plain file.
+    """
+    with open_plain(path) as file:
+        return file.read()
 
 
 def sync(path: Path) -> None:

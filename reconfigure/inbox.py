@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
+from reconfigure.reporting.reports import ProgramsReport, QueueReport
 from reconfigure.sources.messages import UnreadableMessageError, parse
 from reconfigure.sources.queue import Queue, Received
 
@@ -42,7 +43,22 @@ class PollFailed(NamedTuple):
     error: Exception
 
 
-Event = Stop | Resync | Arrived | PollFailed
+class Seen(NamedTuple):
+    """Somebody looked at the queue's depth and at the daemons (see `watching`); None of what is not here."""
+
+    queue: QueueReport | None
+    programs: ProgramsReport | None
+
+
+class SiblingChanged(NamedTuple):
+    """Another task of this tier heard of a change."""
+
+
+class FleetSeen(NamedTuple):
+    """Something new is known of the fleet (see `fleet.member`)."""
+
+
+Event = Stop | Resync | Arrived | PollFailed | Seen | SiblingChanged | FleetSeen
 
 
 def named(messages: Iterable[Received]) -> Collection[str] | None:

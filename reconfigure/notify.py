@@ -1,11 +1,15 @@
-"""What the admin app imports to say that something changed: `from reconfigure.notify import publish`.
+"""What the admin app calls to say that something changed: `from reconfigure.notify import publish`.
 
-Needs boto3 and nothing else of this package, so it fits into a web app or a Lambda function. A notification is only
-a hint, which can be sent twice or out of order without harm; the tiers read DynamoDB and Cognito themselves.
+Needs boto3 and nothing else of this package: this one file can be copied beside a web app's code, or zipped as a Lambda
+function, whose handlers are `handler` (called with what changed) and `from_stream` (behind a DynamoDB stream). A
+notification is only a hint, which can be sent twice or out of order without harm; the tiers read DynamoDB and Cognito
+themselves.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,9 +19,29 @@ if TYPE_CHECKING:
 
 EVENTS = ("address_changed", "user_changed", "suppression_changed", "resync")
 
-# SNS and SQS take 262,144 bytes. Inside an SNS envelope each quote and backslash of the body is written as two
-# bytes, and the envelope itself takes up to 2,000.
+# SNS and SQS take 262,144 bytes, of one message or of all in a batch. Inside an SNS envelope each quote and backslash
+# of the body is written as two bytes, and the envelope itself takes up to 2,000.
 LARGEST_BODY = 120_000
+LARGEST_BATCH = 250_000
+MOST_IN_BATCH = 10
+
+# No caller waits longer than three times this for one request that hangs.
+CONNECT_SECONDS, READ_SECONDS = 2.0, 5.0
+ATTEMPTS = 3
+
+MOST_NAMED = 100  # addresses that one message of the stream names: the tiers read no more than that by key
+
+
+class NotPublishedError(Exception):
+    """AWS took some messages and not others, after several tries; publishing all of it again does no harm.
+
+    Attributes:
+        addresses: those that no message which was taken names.
+    """
+
+    def __init__(self, where: str, why: str, addresses: Sequence[str]) -> None:
+        super().__init__(f"publishing to {where} failed for {len(addresses)} addresses: {why}; publish them again")
+        self.addresses = tuple(addresses)
 
 
 def publish(
@@ -42,11 +66,15 @@ def publish(
         endpoint_url: where AWS is, when not where boto3 looks for it.
         session: a boto3 session to use; a new one otherwise.
 
+    A request is tried three times, with two seconds to connect and five to be answered, so a caller waits 21 seconds
+    at most for one that hangs.
+
     Returns:
         The message id that AWS gave (of the last message, when there were several).
 
     Raises:
         ValueError: an argument is not as described; nothing was sent.
+        NotPublishedError: of several messages some were not taken.
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: AWS did not take the message. Sending all
             of it again does no harm.
     """
@@ -57,21 +85,142 @@ def publish(
     bodies = list(_bodies(event, _checked(addresses)))
 
     import boto3.session  # noqa: PLC0415  (a quarter of a second, for those who only validate)
+    from botocore.config import Config  # noqa: PLC0415
 
     if topic_arn is not None and region is None:
         region = _region_of(topic_arn)
     made: Session = session or boto3.session.Session()
-    where: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint_url}
-    identifier = ""
+    where: dict[str, Any] = {
+        "region_name": region,
+        "endpoint_url": endpoint_url,
+        "config": Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        ),
+    }
     if topic_arn is not None:
         with closing(made.client("sns", **where)) as sns:
-            for body in bodies:
-                identifier = sns.publish(TopicArn=topic_arn, Message=body)["MessageId"]
-    elif queue_url is not None:
-        with closing(made.client("sqs", **where)) as sqs:
-            for body in bodies:
-                identifier = sqs.send_message(QueueUrl=queue_url, MessageBody=body)["MessageId"]
-    return identifier
+            if len(bodies) == 1:
+                return str(sns.publish(TopicArn=topic_arn, Message=bodies[0])["MessageId"])
+            return _in_batches(
+                bodies,
+                lambda batch: sns.publish_batch(
+                    TopicArn=topic_arn,
+                    PublishBatchRequestEntries=[{"Id": name, "Message": body} for name, body in batch.items()],
+                ),
+                where=topic_arn,
+            )
+    with closing(made.client("sqs", **where)) as sqs:
+        if len(bodies) == 1:
+            return str(sqs.send_message(QueueUrl=str(queue_url), MessageBody=bodies[0])["MessageId"])
+        return _in_batches(
+            bodies,
+            lambda batch: sqs.send_message_batch(
+                QueueUrl=str(queue_url),
+                Entries=[{"Id": name, "MessageBody": body} for name, body in batch.items()],
+            ),
+            where=str(queue_url),
+        )
+
+
+def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
+    """Publish what a caller of this Lambda function says changed.
+
+    Args:
+        event: `{"addresses": ["shop@acme.example.com"], "event": "address_changed"}`, both optional, as for `publish`.
+
+    The topic is the variable TOPIC_ARN, or for one tier alone the queue QUEUE_URL.
+
+    Returns:
+        `{"message_id": "…"}`.
+
+    Raises:
+        ValueError: the event is not as described, or there is nowhere to publish to; nothing was sent.
+        NotPublishedError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: as `publish`.
+    """
+    unknown = set(event) - {"addresses", "event"}
+    if unknown:
+        raise ValueError(f"the event has {', '.join(sorted(map(str, unknown)))}; it may have addresses and event")
+    addresses, what = event.get("addresses") or (), event.get("event")
+    what = what or ("address_changed" if addresses else "resync")
+    return {"message_id": publish(addresses, event=what, **_destination())}
+
+
+def from_stream(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
+    """Publish which addresses changed, from a batch of records of the address table's stream (any view type).
+
+    One message for the batch, which names each address once; with more than a hundred, or with a key that is no
+    address, it asks the tiers to read everything. So nothing is lost, and no record can block the stream for ever.
+
+    Args:
+        event: what Lambda gives a function behind a DynamoDB stream: `{"Records": [{"dynamodb": {"Keys": …}}, …]}`.
+
+    Returns:
+        `{"message_id": "…", "addresses": how many were named}`; without records, `{}`.
+
+    Raises:
+        ValueError: there is nowhere to publish to.
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError: the message was not taken; Lambda tries the
+            batch again.
+    """
+    records = event.get("Records") or ()
+    if not records:
+        return {}
+    named = list(dict.fromkeys(_key(record) for record in records))
+    try:
+        known = _checked(named) if len(named) <= MOST_NAMED else []
+    except ValueError:
+        known = []
+    what = "address_changed" if known else "resync"
+    return {"message_id": publish(known, event=what, **_destination()), "addresses": len(known)}
+
+
+def _key(record: Any) -> str:
+    try:
+        return str(record["dynamodb"]["Keys"]["address"]["S"])
+    except (KeyError, TypeError):
+        return ""  # no address, so everything is read
+
+
+def _destination() -> dict[str, Any]:
+    """Return where a Lambda function publishes to, by its environment."""
+    topic_arn, queue_url = os.environ.get("TOPIC_ARN"), os.environ.get("QUEUE_URL")
+    if not topic_arn and not queue_url:
+        raise ValueError("neither TOPIC_ARN nor QUEUE_URL is set, so there is nowhere to publish to; set one")
+    return {"topic_arn": topic_arn or None, "queue_url": None if topic_arn else queue_url}
+
+
+def _in_batches(bodies: Sequence[str], send: Callable[[Mapping[str, str]], Any], *, where: str) -> str:
+    """Send messages some at a time, those that were not taken again; return the last one's id."""
+    identifier, why = "", ""
+    left = {str(number): body for number, body in enumerate(bodies)}
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(0.2 * 2**attempt)
+        for batch in list(_batches(left)):
+            answer = send(batch)
+            for taken in answer.get("Successful", ()):
+                identifier = taken["MessageId"]
+                left.pop(taken["Id"], None)
+            why = next((f"{one.get('Code')} {one.get('Message')}" for one in answer.get("Failed", ())), why)
+        if not left:
+            return identifier
+    raise NotPublishedError(where, why, [name for body in left.values() for name in json.loads(body)["addresses"]])
+
+
+def _batches(bodies: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the messages in batches that AWS takes: ten at most, and not too large together (they are ASCII)."""
+    batch: dict[str, str] = {}
+    size = 0
+    for name, body in bodies.items():
+        if batch and (len(batch) == MOST_IN_BATCH or size + len(body) > LARGEST_BATCH):
+            yield batch
+            batch, size = {}, 0
+        batch[name] = body
+        size += len(body)
+    if batch:
+        yield batch
 
 
 def _checked(addresses: Iterable[str]) -> list[str]:

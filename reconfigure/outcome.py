@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from reconfigure.daemons import ReloadOutcome
 from reconfigure.directory.model import Quarantine
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import Held
+from reconfigure.reporting.reports import Pin
 
 
 class Outcome(StrEnum):
@@ -17,6 +19,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     CHANGED = "changed"
     HELD = "held"
+    PINNED = "pinned"  # an operator pinned a generation, and the source says otherwise
     DEGRADED = "degraded"  # the generation is live, but a daemon could not be told or a home not made
     FAILED = "failed"
 
@@ -24,6 +27,10 @@ class Outcome(StrEnum):
     def is_good(self) -> bool:
         """Whether live state equals desired state, all of it."""
         return self in {Outcome.UNCHANGED, Outcome.CHANGED}
+
+
+Cause = Literal["", "source", "state-folder", "lock", "build", "daemon", "home", "guard", "pin", "defect"]
+"""Why a pass is not good, in one word: what to look at first. Empty when it is good."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,8 @@ class PassResult:
     problems: tuple[str, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
     full: bool = True
+    pinned: Pin | None = None
+    cause: Cause = ""
 
     @property
     def reason(self) -> str:
@@ -56,4 +65,7 @@ class PassResult:
         held: tuple[str, ...] = ()
         if self.outcome is Outcome.HELD and self.held is not None:
             held = (f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}",)
+        if self.outcome is Outcome.PINNED and self.pinned is not None:
+            counts = ", ".join(f"{what} {number}" for what, number in self.changes.items())
+            held = (f"{self.pinned.told}; the source says otherwise ({counts or 'in no count'})",)
         return "; ".join((*held, *self.problems))

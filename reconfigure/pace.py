@@ -18,6 +18,7 @@ class Pace:
         quiet: a burst of messages is over when none came for this long.
         quiet_limit: a pass begins this long after the first message of a burst at the latest.
         retry: first pause after a pass that was not good; doubled for each more, up to the interval.
+        spread: the longest that the first pass waits, so that tasks that start together do not read together.
     """
 
     interval: float
@@ -25,6 +26,11 @@ class Pace:
     quiet: float
     quiet_limit: float
     retry: float
+    spread: float = 0.0
+
+    def start(self, chance: Callable[[], float] = random.random) -> float:
+        """Return how long the first pass waits."""
+        return self.spread * chance()
 
     def timer(self, chance: Callable[[], float] = random.random) -> float:
         """Return the time to the next full pass."""

@@ -16,17 +16,19 @@ import structlog
 from reconfigure import homes
 from reconfigure.daemons import Reloader, ReloadOutcome
 from reconfigure.directory.model import Directory
-from reconfigure.errors import GenerationError, InterruptedPassError, ReconfigureError
+from reconfigure.errors import GenerationError, InterruptedPassError, LockHeldError, ReconfigureError, SourceError
 from reconfigure.generations.build import Builder, counts_of
 from reconfigure.generations.compare import World, directory_of
-from reconfigure.generations.guard import Limits, judge
+from reconfigure.generations.guard import Limits, Verdict, judge
 from reconfigure.generations.lock import exclusive
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import GenerationStore, Held
 from reconfigure.observe import Observer
-from reconfigure.outcome import Outcome, PassResult
+from reconfigure.outcome import Cause, Outcome, PassResult
 from reconfigure.phases import Phases
 from reconfigure.rendering import Renderer
+from reconfigure.reporting.orders import Orders
+from reconfigure.reporting.reports import Pin
 from reconfigure.settings import Settings
 from reconfigure.sources.aws import Clients
 from reconfigure.tiers import Reload, TierManifest
@@ -84,14 +86,21 @@ class Reconciler:
         except InterruptedPassError:
             raise
         except ReconfigureError as error:
-            return run.failed(str(error))
+            return run.failed(str(error), cause=_cause(error))
         except OSError as error:
-            return run.failed(f"the state folder {self.settings.state_dir} cannot be used: {error}; free or mount it")
+            what = f"the state folder {self.settings.state_dir} cannot be used: {error}; free or mount it"
+            return run.failed(what, cause="state-folder")
         except Exception as error:
             # A defect that one row brings to light must not end the daemon for all others.
             log.error("pass_defect", exc_info=error)
             what = f"{type(error).__name__}: {error}"
-            return run.failed(f"a defect in this program ended the pass: {what}; report it with the log's traceback")
+            told = f"a defect in this program ended the pass: {what}; report it with the log's traceback"
+            return run.failed(told, cause="defect")
+
+    @property
+    def orders(self) -> Orders:
+        """Return what operators have ordered for a while."""
+        return Orders(self.settings.state_dir, now=self.now)
 
     def observer(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Observer:
         """Return what reads the sources for one pass."""
@@ -105,7 +114,7 @@ class Reconciler:
         return hashlib.sha256(parts.encode("ascii")).hexdigest()
 
     def approve(self, generation: str | None = None) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
-        """Apply the held generation, once, and tell the daemons.
+        """Apply the held generation, once, and tell the daemons; a pin is lifted by that.
 
         Raises:
             GenerationError: nothing is held, or another generation than the one named.
@@ -119,15 +128,18 @@ class Reconciler:
                 raise GenerationError(
                     f"{generation} is not held; held is {held.id}. Look at 'reconfigure diff {held.id}'"
                 )
+            self.orders.lift_pin()  # before the flip: ended in between, the next pass must not undo an approval
             self.store.activate(held.id)
             self.store.release()
             return self._serve(held.id)
 
-    def rollback(self, generation: str | None = None, *, by: str) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
-        """Return to a generation (default: the one before) and hold the one that was left.
+    def rollback(
+        self, generation: str | None = None, *, by: str, why: str | None = None
+    ) -> tuple[Manifest, tuple[ReloadOutcome, ...]]:
+        """Return to a generation (default: the one before) and pin it.
 
-        The source still says what was left, so the next pass would bring it back at once. It is held instead, until
-        the source says something else or an operator approves it.
+        The source still says what was left, so without the pin the next pass would bring it back at once. It is
+        written before the flip, so that a pass finishes what is ended in between.
 
         Raises:
             GenerationError: there is no such generation, or it was damaged.
@@ -141,15 +153,7 @@ class Reconciler:
             if target.id == active.id:
                 raise GenerationError(f"{target.id} is active already; see 'reconfigure history' for others")
             self.store.require_sound(target)
-            self.store.hold(
-                Held(
-                    id=active.id,
-                    reasons=(f"rolled back to {target.id} by {by}",),
-                    lost={},
-                    since=self._stamp(),
-                    input_digest=active.input_digest,
-                )
-            )
+            self.orders.set_pin(target.id, by=by, why=why)
             self.store.activate(target.id)
             return self._serve(target.id)
 
@@ -178,9 +182,6 @@ class Reconciler:
         manifest = self.store.load(generation)
         return manifest, self.reloader.apply(self.desired_reloads(manifest))
 
-    def _stamp(self) -> str:
-        return self.now().isoformat(timespec="milliseconds")
-
 
 class _Run:
     """One run through the steps; what it learned so far is what a failure can still report."""
@@ -202,11 +203,15 @@ class _Run:
         self._directory: Directory | None = None
         self._requests: Mapping[str, int] = {}
         self._full = True
+        self._pin: Pin | None = None
 
     def whole(self, changed: Collection[str] | None, *, attempts: int) -> PassResult:
         """Run every step; the lock is held."""
         store = self._of.store
         store.prepare()
+        self._pin = self._of.orders.pin()
+        if self._pin is not None:
+            self._return_to(self._pin)
         observer = self._of.observer(self._phases, attempts=attempts, checkpoint=self._checkpoint)
         self._requests = observer.requests
         directory = self._short_cut(observer, changed) if changed and self._of.settings.read_by_key else None
@@ -221,6 +226,8 @@ class _Run:
             store.release()  # the source says again what is live, so whatever was held is out of date
             return self._settle(active, Outcome.UNCHANGED, {})
         held = store.held()
+        if self._pin is not None and active is not None:
+            return self._keep_pinned(active, held, directory)
         if held is not None and held.input_digest == digest:
             return self._withhold(active, held, {})
         candidate = self._of.builder.build(
@@ -228,10 +235,45 @@ class _Run:
         )
         return self._guard(candidate, active, directory)
 
+    def _return_to(self, pin: Pin) -> None:
+        """Make the pinned generation live, should it not be: a rollback was ended between pin and flip."""
+        store, active = self._of.store, self._of.store.active()
+        if pin.generation is None or (active is not None and active.id == pin.generation and store.is_intact(active)):
+            return
+        try:
+            self._checkpoint()
+            store.activate(pin.generation)
+        except GenerationError as error:
+            raise GenerationError(
+                f"{pin.told}, and it cannot be made live: {error}. What is live serves on; "
+                "'reconfigure resume' lifts the pin, so that the next pass builds what the source says"
+            ) from error
+
+    def _keep_pinned(self, active: Manifest, held: Held | None, directory: Directory) -> PassResult:
+        """Leave what is pinned, and say what the source would change; nothing is built for that."""
+        with self._phases("guard"):
+            changes = self._judge(directory, active).changes
+        reloads, failed = self._reload(active)
+        self._prune()
+        return self._result(
+            Outcome.PINNED,
+            active=active,
+            held=held,
+            changes=changes,
+            reloads=reloads,
+            problems=tuple(failed),
+            cause="pin",
+        )
+
+    def _judge(self, directory: Directory, active: Manifest | None) -> Verdict:
+        settings = self._of.settings
+        world = World(generation=self._of.store.path(active.id)) if active is not None else None
+        return judge(directory, world, limits=Limits(settings.guard_share, settings.guard_minimum))
+
     def _short_cut(self, observer: Observer, changed: Collection[str]) -> Directory | None:
         """Return what is live with the changed addresses read anew, or None when everything must be read."""
         active = self._of.store.active()
-        if active is None or self._of.store.held() is not None:
+        if active is None or self._of.store.held() is not None or not self._of.orders.is_settled():
             return None
         with self._phases("load"):
             try:
@@ -244,11 +286,9 @@ class _Run:
         return observer.only(changed, base)
 
     def _guard(self, candidate: Manifest, active: Manifest | None, directory: Directory) -> PassResult:
-        store, settings = self._of.store, self._of.settings
+        store = self._of.store
         with self._phases("guard"):
-            world = World(generation=store.path(active.id)) if active is not None else None
-            limits = Limits(settings.guard_share, settings.guard_minimum)
-            verdict = judge(directory, world, limits=limits)
+            verdict = self._judge(directory, active)
         self._checkpoint()
         if verdict.reasons:
             held = Held(
@@ -272,7 +312,13 @@ class _Run:
         reloads, failed = self._reload(active) if active is not None else ((), [])
         self._prune()
         return self._result(
-            Outcome.HELD, active=active, held=held, changes=changes, reloads=reloads, problems=tuple(failed)
+            Outcome.HELD,
+            active=active,
+            held=held,
+            changes=changes,
+            reloads=reloads,
+            problems=tuple(failed),
+            cause="guard",
         )
 
     def _settle(
@@ -284,6 +330,8 @@ class _Run:
         reloads, failed = self._reload(active)
         self._prune()
         wrong = (*(problems or ()), *failed)
+        if self._full and self._pin is None:
+            self._of.orders.settle()
         return self._result(
             Outcome.DEGRADED if wrong else outcome,
             active=active,
@@ -291,6 +339,7 @@ class _Run:
             changes=changes,
             reloads=reloads,
             problems=wrong,
+            cause="daemon" if failed else "home" if wrong else "",
         )
 
     def _reload(self, active: Manifest) -> tuple[tuple[ReloadOutcome, ...], list[str]]:
@@ -307,15 +356,18 @@ class _Run:
     def _prune(self) -> None:
         settings = self._of.settings
         with self._phases("prune"):
-            self._of.store.prune(keep=settings.keep_generations, days=settings.keep_days, now=self._of.now())
+            pinned = self._pin.generation if self._pin is not None else None
+            self._of.store.prune(
+                keep=settings.keep_generations, days=settings.keep_days, now=self._of.now(), besides=pinned
+            )
 
-    def failed(self, reason: str) -> PassResult:
+    def failed(self, reason: str, *, cause: Cause) -> PassResult:
         """Return the result of a pass that did not get through."""
         try:
             active, held = self._of.store.active(), self._of.store.held()
         except (ReconfigureError, OSError):
             active = held = None  # the reason above says more than this would
-        return self._result(Outcome.FAILED, active=active, held=held, problems=(reason,))
+        return self._result(Outcome.FAILED, active=active, held=held, problems=(reason,), cause=cause)
 
     def _result(
         self,
@@ -326,6 +378,7 @@ class _Run:
         changes: Mapping[str, int] | None = None,
         reloads: tuple[ReloadOutcome, ...] = (),
         problems: tuple[str, ...] = (),
+        cause: Cause = "",
     ) -> PassResult:
         phases = self._phases.seconds()
         return PassResult(
@@ -344,4 +397,12 @@ class _Run:
             reloads=reloads,
             problems=problems,
             requests=dict(self._requests),
+            pinned=self._pin,
+            cause=cause,
         )
+
+
+def _cause(error: ReconfigureError) -> Cause:
+    if isinstance(error, SourceError):
+        return "source"
+    return "lock" if isinstance(error, LockHeldError) else "build"

@@ -4,13 +4,14 @@ The daemons' programs are not started by supervisord itself, so none can run bef
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from reconfigure import account, secrets, static
+from reconfigure.configured import refusals
 from reconfigure.daemons import Supervisor
-from reconfigure.errors import ReloadError
+from reconfigure.errors import ReconfigureError, ReloadError
 from reconfigure.outcome import Outcome
 from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
@@ -87,9 +88,20 @@ class Start:
             ReconfigureError: supervisord did not answer, or does not know a group.
         """
         why_not = self._generation(once=once)
+        refused = self._refusals()
+        for file, why in refused.items():
+            # A daemon that ends at its start is named by `health`; those that can run are started all the same.
+            log.error("configuration_refused", file=file, error=why)
         if not why_not and not once:
             self._start(groups)
-        return why_not
+        return why_not or ("; ".join(refused.values()) if once else "")
+
+    def _refusals(self) -> Mapping[str, str]:
+        """Return what the daemons' own checkers have against the configuration that they will be started with."""
+        settings = self._reconciler.settings
+        if settings.static_dir is None:
+            return {}
+        return refusals(self._reconciler.tier.static, settings.static_dir, timeout=settings.tool_timeout)
 
     def _start(self, groups: Sequence[str]) -> None:
         for group in groups:
@@ -106,11 +118,30 @@ class Start:
             self._supervisor.start(LOOP_PROGRAM, wait=False)
             log.info("programs_started", group=LOOP_PROGRAM)
 
+    def _active(self) -> str | None:
+        try:
+            active = self._reconciler.store.active()
+        except ReconfigureError:
+            return None  # damaged: the pass says so, and makes another
+        return active.id if active is not None else None
+
     def _is_known(self, group: str) -> bool:
         return any(program.name.startswith(f"{group}:") for program in self._supervisor.programs())
 
     def _generation(self, *, once: bool) -> str:
-        """Make passes until a generation is active, or one pass only; return why that did not lead to one."""
+        """Make passes until a generation is active, or one pass only; return why that did not lead to one.
+
+        In a pause, what is active already is enough; where nothing is, the first generation is made all the same, since
+        a tier without one serves nothing.
+        """
+        paused = self._reconciler.orders.pause()
+        if paused is not None and not once:
+            active = self._active()
+            log.warning("starting_while_paused", generation=active, pause=paused.told)
+            if active is not None:
+                return ""
+        if not once:
+            self._sleep(self._pace.start())  # not in step with other tasks that start now
         failures = 0
         while True:
             pass_id = str(uuid.uuid4())

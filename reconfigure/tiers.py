@@ -17,6 +17,7 @@ from reconfigure.errors import ConfigurationError
 
 MANIFEST_NAME = "tier.yaml"
 MAP_TYPES = ("btree", "hash")  # makemap(8)
+FILE = "{file}"  # stands for the file's path in the command that checks it
 _KEPT = ("manifest.json", "directory")  # what a generation holds besides its tier's files
 
 _HOW = re.compile(r"restart|signal:[A-Z][A-Z0-9]*")
@@ -99,13 +100,16 @@ class SecretSpec:
 class StaticSpec:
     """A daemon's own configuration, that `prepare` renders once: path, template, mode and owner as of `FileSpec`.
 
-    It need not exist in a checkout: some are made when an image is built.
+    It need not exist in a checkout: some are made when an image is built. `check` is the argument list of the daemon's
+    own checker, in which `{file}` is replaced; empty when it has none. `needs_domain` as of `CheckSpec`.
     """
 
     path: str
     template: str
     mode: int
     owner: str | None = None
+    check: tuple[str, ...] = ()
+    needs_domain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,15 +256,20 @@ class _Reader:
         )
 
     def _static(self, entry: object, where: str) -> StaticSpec:
-        fields = self._mapping(entry, where, {"path", "template", "mode", "owner"})
+        fields = self._mapping(entry, where, {"path", "template", "mode", "owner", "check", "needs_domain"})
         path = self._relative(fields, "path", where)
         if "/" in path:
             self._problem(where, f"path {path!r} must be a file's name alone")
+        check = self._texts(fields, "check", where) if "check" in fields else ()
+        if check and FILE not in check:
+            self._problem(where, f"check does not name {FILE}")
         return StaticSpec(
             path=path,
             template=self._relative(fields, "template", where),
             mode=self._mode(fields, where),
             owner=self._text(fields, "owner", where, default="") or None,
+            check=check,
+            needs_domain=self._flag(fields, "needs_domain", where),
         )
 
     def _problem(self, where: str, what: str) -> None:

@@ -56,14 +56,22 @@ def _make(cert_domain: str) -> dict[str, str]:
     }
 
 
+def ended(host: str) -> tuple[str, str]:
+    """Return a certificate for a host that ended yesterday, and its key, as PEM text; signed by itself."""
+    key = _key()
+    made = _certificate(host, (host,), key, signer=None, until=datetime.now(UTC) - timedelta(days=1))
+    return _pem(made), _private(key)
+
+
 def _certificate(
     name: str,
     hosts: Sequence[str],
     key: rsa.RSAPrivateKey,
     *,
     signer: tuple[x509.Certificate, rsa.RSAPrivateKey] | None,
+    until: datetime | None = None,
 ) -> x509.Certificate:
-    now = datetime.now(UTC)
+    until = until or datetime.now(UTC) + timedelta(days=_DAYS)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     issuer, signing = (signer[0].subject, signer[1]) if signer else (subject, key)
     authority = x509.SubjectKeyIdentifier.from_public_key(signing.public_key())
@@ -81,8 +89,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=_DAYS))
+        .not_valid_before(until - timedelta(days=_DAYS + 1))
+        .not_valid_after(until)
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)

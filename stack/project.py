@@ -29,6 +29,7 @@ class Project:
         overrides: compose files on top of the project's own.
         environment: what the compose files read, on top of what is made here.
         publish: whether ports are published where the compose file says, or on any free ones.
+        more: services of the overrides, with the last number of their addresses.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class Project:
         overrides: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         publish: bool = False,
+        more: Mapping[str, int] | None = None,
     ) -> None:
+        self._hosts = {**HOSTS, **(more or {})}
         self.project = project
         self.prefix = prefix
         self.publish = publish
@@ -124,7 +127,7 @@ class Project:
 
     def ip(self, service: str) -> str:
         """Return a service's address on the project's network."""
-        return f"{self.prefix}.{HOSTS[service]}"
+        return f"{self.prefix}.{self._hosts[service]}"
 
     def at(self, service: str, port: int) -> tuple[str, int]:
         """Return where a port is reached from here: as published, else on the project's network."""

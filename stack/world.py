@@ -5,6 +5,7 @@
 
 import json
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +22,14 @@ from stack.engine import CommandError
 from stack.lab.zone import HOSTS
 from stack.project import PREFIX, Project
 from stack.sink import Sink
+from stack.trouble import Pings, Trouble
 from stack.watch import Watch
 
 PATIENCE_SECONDS = 180.0
 STATE = PurePosixPath("/var/lib/reconfigure")
 
 _LOOK_SECONDS = 0.25
+_AWS_SECONDS = 15.0
 _LOG_LINES = 30
 _PROGRAM = re.compile(r"^(\S+)\s+([A-Z]+)(?:\s+pid (\d+), uptime (.+))?", re.MULTILINE)
 _BANNER = "exec 3<>/dev/tcp/127.0.0.1/{port} && IFS= read -r -t 3 line <&3"
@@ -177,12 +180,43 @@ class World(Project):
         return Clients(f"http://{host}:{port}")
 
     def aws_down(self) -> None:
-        """Have AWS refuse connections; it forgets nothing."""
+        """Have AWS refuse connections, from now on; it forgets nothing."""
         self.kill("aws", "USR1")
+        self._wait_for_aws(answers=False)
 
     def aws_up(self) -> None:
-        """Have AWS answer again."""
+        """Have AWS answer again, from now on."""
         self.kill("aws", "USR2")
+        self._wait_for_aws(answers=True)
+
+    def _wait_for_aws(self, *, answers: bool) -> None:
+        """Wait until a signal has had its effect.
+
+        Raises:
+            NotReadyError: it had none.
+        """
+        deadline = time.monotonic() + _AWS_SECONDS
+        while self._aws_answers() != answers:
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"AWS {'does not answer' if answers else 'answers'} after {_AWS_SECONDS:.0f} s")
+            time.sleep(_LOOK_SECONDS / 10)
+
+    def _aws_answers(self) -> bool:
+        try:
+            with socket.create_connection(self.at("aws", 4566), timeout=1.0):
+                return True
+        except OSError:
+            return False
+
+    @cached_property
+    def trouble(self) -> Trouble:
+        """Trouble with AWS that is less than its being down."""
+        return Trouble(f"http://{self.ip('aws')}:4567")
+
+    @cached_property
+    def pings(self) -> Pings:
+        """What the receiver of heartbeats was told."""
+        return Pings(f"http://{self.ip('aws')}:8000")
 
     @cached_property
     def admin(self) -> AdminApp:

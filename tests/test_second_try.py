@@ -45,7 +45,7 @@ def test_fine():
 MAKEFILE = """
 lint:
 	@true
-test e2e:
+test e2e drills:
 	@$(PYTEST) test_$@.py
 """
 
@@ -115,12 +115,13 @@ def test_the_whole_run_fails_with_any_suite_and_ends_with_the_names_and_the_runn
     shutil.copytree(CI, tmp_path / ".ci")
     (tmp_path / "Makefile").write_text(MAKEFILE)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    for name, suite in (("test", test), ("e2e", e2e)):
+    for name, suite in (("test", test), ("e2e", e2e), ("drills", "")):
         (tmp_path / f"test_{name}.py").write_text(suite or "def test_fine():\n    pass")
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
+    for name, does in ((".venv/bin/python", f'exec {sys.executable} "$@"'), ("tools/check-lock", "true")):
+        program = tmp_path / name
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
     done = _started([tmp_path / ".ci/run"], tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     if code == 0:

@@ -6,13 +6,12 @@ no boto3 for what only reads the state folder.
 
 import errno
 import importlib
-import io
 import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TextIO, TypeVar, cast
+from typing import Any, Literal, NoReturn, TextIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -25,6 +24,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
+LONGEST_REASON = 300  # characters
+
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 # Command → what --help says of it; its module has the same name and calls the function `command`.
@@ -33,11 +34,19 @@ COMMANDS: Mapping[str, str] = {
     "once": "Make one pass now, or see what it would do.",
     "prepare": "Container start: secrets to files, first generation, then the daemons.",
     "status": "What is live, how the last pass went, what is wrong.",
+    "explain": "What becomes of an address, a user or a domain, and why.",
+    "doctor": "Try every dependency and permission, and say how to mend what fails.",
+    "runbook": "What to do in trouble: the pages for operators, here.",
     "diff": "What differs between two generations, or between live and source.",
+    "fleet": "Every task of every tier: what it serves, who is behind.",
     "history": "Passes that changed something, were held or failed; and the generations.",
     "rollback": "Return to an earlier generation.",
     "approve": "Apply the held generation.",
+    "pause": "Stop applying for a while; mail goes on, messages stay on the queue.",
+    "resume": "End a pause, lift a pin.",
+    "logs": "The last passes in words.",
     "notify": "Publish a change as the admin app would.",
+    "queue": "The queue of changes and its dead letters: look, move back, empty.",
     "login": "The helper that checks passwords for Dovecot and sendmail (supervisord runs this).",
     "health": "For the container's health check.",
     "completion": "Shell completion for bash, zsh and fish.",
@@ -47,6 +56,20 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead (the same content)."
 )
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+reason_option = click.option(
+    "--reason", metavar="TEXT", callback=lambda _ctx, _param, text: _one_line(text), help="Why; shown to all who look."
+)
+
+
+def _one_line(text: str | None) -> str | None:
+    """Return a reason as one line that is not too long for a heartbeat, and that moves no cursor."""
+    if text is None:
+        return None
+    if not text.isprintable() or len(text) > LONGEST_REASON:
+        raise click.BadParameter(f"write one line of at most {LONGEST_REASON} characters, without control characters")
+    return text.strip() or None
 
 
 def limit_option(default: int, what: str) -> Callable[[Function], Function]:
@@ -84,14 +107,14 @@ class _Commands(click.Group):
             fail(error)
         except OSError as error:
             if error.errno in UNWRITABLE:
-                _give_up_output()
+                _give_up(sys.stdout)
                 fail(ReconfigureError(f"the answer could not be written: {error.strerror}; look at where it should go"))
             if error.filename is None:
                 raise  # a closed pipe is click's to handle; the rest is nothing an operator did, but a defect
             fail(ReconfigureError(f"{error.filename}: {error.strerror}; look at its owner, its mode and its folder's"))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reconfigure")
 @click.option(
     "--config",
@@ -102,11 +125,14 @@ class _Commands(click.Group):
 def cli(ctx: click.Context, config: Path | None) -> None:
     """Reconcile this mail tier's live configuration with DynamoDB and Cognito.
 
+    Without a command it shows the status, and what to type next.
+
     \b
     Exit codes: 0 good, 1 not good, 2 usage, 3 a dry run found differences, 78 configuration.
 
     \b
     Examples:
+      reconfigure                          how does it stand, and what now?
       reconfigure status                   what is live, and is it well?
       reconfigure once --dry-run --diff    what would a pass change?
       reconfigure diff                     what did the last change do?
@@ -115,6 +141,8 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     before and held.
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be rewrapped
     ctx.obj = config
+    if ctx.invoked_subcommand is None:
+        importlib.import_module("reconfigure.cli.overview").show(ctx)
 
 
 def settings_of(ctx: click.Context, *, secrets_required: bool = False) -> Settings:
@@ -129,20 +157,33 @@ def settings_of(ctx: click.Context, *, secrets_required: bool = False) -> Settin
 
 def fail(error: ReconfigureError) -> NoReturn:
     """Say what went wrong on standard error and end with the error's exit code."""
-    if isinstance(error, ConfigurationError):
-        click.echo("reconfigure: the configuration is wrong; nothing was changed", err=True)
-        for problem in error.problems:
-            click.echo(f"  {problem}", err=True)
-    else:
-        click.echo(f"reconfigure: {error}", err=True)
+    try:
+        if isinstance(error, ConfigurationError):
+            click.echo("reconfigure: the configuration is wrong; nothing was changed", err=True)
+            for problem in error.problems:
+                click.echo(f"  {problem}", err=True)
+        else:
+            click.echo(f"reconfigure: {error}", err=True)
+    except OSError:  # nobody can be told any more; the exit code still says it
+        _give_up(sys.stderr)
     sys.exit(error.exit_code)
 
 
-def _give_up_output() -> None:
+def _give_up(stream: TextIO) -> None:
     """Send what is still buffered to nowhere, or the interpreter would stumble over it at its end."""
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
+    os.dup2(nothing, stream.fileno())
     os.close(nothing)
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without standard streams those that lead nowhere: much asks them, as isatty.
+
+    In this order, so that each gets its own number, and no file of the state folder becomes somebody's output.
+    """
+    for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
 def log_to_stderr(settings: Settings, *, least: Level = "info") -> None:
@@ -191,7 +232,12 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
-    if cast("TextIO | None", sys.stdout) is None:  # started with a closed standard output
-        sys.stdout = io.StringIO()
-    cli(prog_name="reconfigure")
+    _open_what_is_closed()
+    try:
+        cli(prog_name="reconfigure")
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # a log that fits nowhere makes no failure of what was done
+            _give_up(sys.stderr)
     sys.exit(0)

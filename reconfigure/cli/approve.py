@@ -20,7 +20,7 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
     """Apply the held generation, once, and tell the daemons.
 
     Shows why it is held and what would be lost, and asks. What is applied is exactly what was shown: if another
-    generation is held by then, nothing is changed. With GEN, only that one is approved.
+    generation is held by then, nothing is changed. With GEN, only that one is approved. A pin is lifted by that.
 
     Ends with 0 when all went well, with 1 when nothing is held or a daemon could not be told.
 

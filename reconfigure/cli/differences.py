@@ -118,34 +118,16 @@ def summary(turnover: Turnover, gained: str = "gained", lost: str = "lost", chan
     return ", ".join(f"{how_many} {what}" for how_many, what in counts if how_many)
 
 
-def _way(change: Change) -> str:
-    if change.old is None:
-        return "gained"
-    return "lost" if change.new is None else "changed"
-
-
 def _line(kind: str, change: Change) -> Text:
-    sign, style = SIGNS[_way(change)]
-    name, *_ = (change.new or change.old or "").split("\t")
-    was, is_now = (_described(kind, line) for line in (change.old, change.new))
-    about = f"{was} -> {is_now}" if was is not None and is_now is not None else was or is_now
-    return Text(f"  {sign} {tables.plain(name)}{f'  {tables.plain(about)}' if about else ''}", style=style)
-
-
-def _described(kind: str, line: str | None) -> str | None:
-    if line is None:
-        return None
-    _, *fields = line.split("\t")
-    if kind == "addresses":
-        state, users = (*fields, "", "")[:2]
-        return f"{state}  {users.replace('/', ', ')}".rstrip()
-    return f"uid {fields[0]}" if fields else ""
+    sign, style = SIGNS[change.way]
+    about = tables.plain(change.about(kind))
+    return Text(f"  {sign} {tables.plain(change.name)}{f'  {about}' if about else ''}", style=style)
 
 
 def _listed(kind: str, change: Change) -> dict[str, Any]:
     return {
         "name": change.key,
-        "change": _way(change),
+        "change": change.way,
         "old": _fields(kind, change.old),
         "new": _fields(kind, change.new),
     }
@@ -171,7 +153,7 @@ def _show_lines(file: FileDifference, console: Console) -> None:
 
 
 def _entry_line(change: Change) -> Text:
-    sign, style = SIGNS[_way(change)]
+    sign, style = SIGNS[change.way]
     was, is_now = (None if value is None else tables.plain(value) for value in (change.old, change.new))
     about = f"there {was!r}, here {is_now!r}" if was is not None and is_now is not None else was or is_now or ""
     return Text(f"  {sign} {tables.plain(change.key)}  {about}".rstrip(), style=style)

@@ -12,6 +12,7 @@ from reconfigure.errors import EX_NOT_GOOD, EX_OK
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import Held
 from reconfigure.settings import Settings
+from reconfigure.standing.facts import reloads
 
 if TYPE_CHECKING:
     from reconfigure.reconcile import Reconciler
@@ -66,7 +67,7 @@ def show(flipped: Flipped, *, more: Iterable[str] = ()) -> None:
         tables.facts(
             [
                 ("serves", tables.counted(flipped.active.counts)),
-                ("reloads", tables.reloads(told._asdict() for told in flipped.reloads)),
+                ("reloads", tables.text(reloads(told._asdict() for told in flipped.reloads))),
             ]
         )
     )

@@ -44,20 +44,15 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
     # logs comes first: it keeps structlog (which daemons bring along) from importing rich, which is not needed here.
     from reconfigure.reporting import logs  # noqa: F401, I001, PLC0415
 
-    from reconfigure.cli.standing import look  # noqa: PLC0415
-    from reconfigure.reporting.status import Health  # noqa: PLC0415
+    from reconfigure.standing import look  # noqa: PLC0415
 
     try:
         with _time_limit(LIMIT):
-            standing = look(settings, now=datetime.now(UTC))
+            health = look(settings, now=datetime.now(UTC)).liveness
     except _TooSlowError:
         problem = f"{settings.state_dir} or supervisord did not answer within {LIMIT:g} s"
         click.echo(json.dumps({"status": "failing", "problems": [problem]}))
         sys.exit(1)
-    health = standing.health
-    if standing.supervisor_error is not None:
-        # Nobody restarts a dead daemon any more, and whether one is dead cannot be known.
-        health = Health("failing", (standing.supervisor_error, *health.problems))
     click.echo(json.dumps(health.document()))
     sys.exit(health.exit_code)
 

@@ -123,7 +123,7 @@ def _show_passes(passes: Iterable[Mapping[str, Any]]) -> None:
         console.print(
             Text.assemble(
                 f"{tables.moment(line.get('time')):<19}  ",
-                (f"{outcome:<11}", tables.STYLES.get(outcome, "")),
+                (f"{outcome:<11}", tables.style_of(outcome)),
                 f"  {by:<10}  {took:>8}  {_changes(changes)}".rstrip(),
             )
         )

@@ -1,19 +1,12 @@
 """`reconfigure notify`: publish a change as the admin app would."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from reconfigure.cli import settings_of
 from reconfigure.directory import syntax
 from reconfigure.directory.printable import printable
 from reconfigure.errors import ConfigurationError, ReconfigureError
-from reconfigure.notify import EVENTS, publish
-
-if TYPE_CHECKING:
-    from boto3.session import Session
-
-CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+from reconfigure.notify import EVENTS, NotPublishedError, publish
 
 
 def _address(_ctx: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,6 +40,7 @@ def command(ctx: click.Context, *, addresses: tuple[str, ...], event: str | None
             "RECONFIGURE_TOPIC_ARN and SQS_QUEUE_URL: neither is set, so there is nowhere to publish to; set one"
         )
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a quarter of a second
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         identifier = publish(
@@ -56,24 +50,15 @@ def command(ctx: click.Context, *, addresses: tuple[str, ...], event: str | None
             queue_url=None if topic is not None else queue,
             region=settings.aws_region if topic is None else None,
             endpoint_url=settings.aws_endpoint_url,
-            session=_session(),
         )
-    except (BotoCoreError, ClientError) as error:
+    except (ResponseParserError, LookupError) as error:
+        raise ReconfigureError(
+            f"publishing to {topic or queue} failed: what came back is no answer of AWS ({type(error).__name__}); look "
+            "at AWS_ENDPOINT_URL and what stands between. Whether it was published is not known; again does no harm"
+        ) from error
+    except (BotoCoreError, ClientError, NotPublishedError) as error:
         raise ReconfigureError(
             f"publishing to {topic or queue} failed: {error}; look at the network, at the credentials and whether they "
             f"allow {'sns:Publish' if topic else 'sqs:SendMessage'}. Sending it again does no harm"
         ) from error
     click.echo(identifier)
-
-
-def _session() -> "Session":
-    """Return a session that gives up in time for somebody who waits at a terminal."""
-    import boto3.session  # noqa: PLC0415
-    import botocore.session  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    beneath = botocore.session.get_session()
-    beneath.set_default_client_config(
-        Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 2})
-    )
-    return boto3.session.Session(botocore_session=beneath)

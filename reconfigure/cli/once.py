@@ -21,11 +21,13 @@ from reconfigure.generations.build import counts_of
 from reconfigure.generations.difference import Difference
 from reconfigure.outcome import PassResult
 from reconfigure.reconcile import Reconciler
+from reconfigure.reporting.orders import Orders
 from reconfigure.settings import Settings
+from reconfigure.standing.facts import reloads
 
 KEYS = {
-    "outcome": "`unchanged`, `changed`, `held`, `degraded` or `failed`; of a dry run what a pass would come to: "
-    "`unchanged`, `changed` or `held`",
+    "outcome": "`unchanged`, `changed`, `held`, `pinned`, `degraded` or `failed`; of a dry run what a pass would come "
+    "to, were nothing pinned: `unchanged`, `changed` or `held`",
     "dry_run": "true when nothing could have been changed",
     "generation": "id of the active generation, or null",
     "held": "id of the generation that waits for approval, or null",
@@ -51,6 +53,7 @@ KEYS = {
     metavar="DIR",
     help="Compare with the files that lie in a folder such as /etc/mail, as a dry run.",
 )
+@click.option("--even-paused", is_flag=True, help="Make the pass although applying is paused.")
 @limit_option(100, "Changes listed in full, of each kind and of each file.")
 @json_option
 @click.pass_context
@@ -61,12 +64,15 @@ def command(
     with_diff: bool,
     files: bool,
     against: Path | None,
+    even_paused: bool,
     limit: int,
     as_json: bool,
 ) -> None:
     """Make one pass now, or see what one would do.
 
-    Waits for the daemon's pass to end, if one runs. Ends with 0 when live state equals desired state, else with 1. A
+    Waits for the daemon's pass to end, if one runs. Refuses in a pause, unless told --even-paused; a pin it keeps.
+
+    Ends with 0 when live state equals desired state, else with 1. A
     dry run ends with 0 when there is no difference and with 3 when there is one. It may run as any user who may read
     the state folder.
 
@@ -83,7 +89,14 @@ def command(
     how = _How(with_diff=with_diff or files, files=files, limit=limit, as_json=as_json)
     if against is not None:
         sys.exit(_against(settings, against, how))
-    sys.exit(_dry_run(settings, how) if dry_run else _pass(settings, how))
+    if dry_run:
+        sys.exit(_dry_run(settings, how))
+    paused = None if even_paused else Orders(settings.state_dir).pause()
+    if paused is not None:
+        raise ReconfigureError(
+            f"{paused.told.rstrip('.')}. See 'reconfigure resume', or say --even-paused for this pass alone"
+        )
+    sys.exit(_pass(settings, how))
 
 
 class _How(NamedTuple):
@@ -227,7 +240,7 @@ def _show(settings: Settings, result: PassResult) -> None:
                 ("changes", tables.changes(result.changes)),
                 ("serves", tables.counted(active.counts) if active else None),
                 ("quarantine", _told_quarantine(result.quarantine)),
-                ("reloads", tables.reloads((told._asdict() for told in result.reloads), said=result.reason)),
+                ("reloads", tables.text(reloads((told._asdict() for told in result.reloads), said=result.reason))),
             ]
         )
     )
@@ -236,7 +249,7 @@ def _show(settings: Settings, result: PassResult) -> None:
 def _show_preview(settings: Settings, found: Preview, differs: Difference) -> None:
     console = tables.console()
     would = {"unchanged": "nothing to change", "changed": "would change", "held": "would be held"}[found.outcome]
-    style = tables.STYLES[found.outcome]
+    style = tables.style_of(found.outcome)
     console.print(Text.assemble(f"{settings.tier}: ", (would, style), f" (dry run, {found.seconds:g} s)"))
     if found.reason:
         console.print(tables.note(found.reason, tables.ODD))

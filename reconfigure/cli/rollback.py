@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from reconfigure.cli import confirm, differences, flip, naming, operator, settings_of, tables, yes_option
+from reconfigure.cli import confirm, differences, flip, naming, operator, reason_option, settings_of, tables, yes_option
 from reconfigure.generations import difference
 from reconfigure.generations.store import GenerationStore
 
@@ -13,21 +13,23 @@ LISTED = 10
 
 @click.command("rollback")
 @click.argument("generation", required=False, metavar="[GEN]", shell_complete=naming.complete)
+@reason_option
 @yes_option
 @click.pass_context
-def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
-    """Return to an earlier generation (default: the one before the active one), and tell the daemons.
+def command(ctx: click.Context, *, generation: str | None, reason: str | None, yes: bool) -> None:
+    """Return to an earlier generation (default: the one before the active one), pin it, and tell the daemons.
 
-    The generation that is left is held: the source still says what it says, so the next pass would bring it back at
-    once. It comes back by itself when the source says something else (then as a new generation), or by 'reconfigure
-    approve'.
+    The pin keeps it live: the source still says what it says, so the next pass would undo the rollback. Passes go on
+    reading, and say what waits; nothing of it goes live until 'reconfigure resume' lifts the pin, and the heartbeat
+    fails for as long as something waits. Mail goes on. Messages stay on the queue.
 
     Ends with 0 when all went well, with 1 when there is no such generation or a daemon could not be told.
 
     \b
     Examples:
       reconfigure rollback                 shows what that changes, and asks
-      reconfigure rollback 4f2c --yes      to the generation whose id ends with 4f2c
+      reconfigure rollback 4f2c --yes --reason "half of acme is gone"      to the one whose id ends with 4f2c
+      reconfigure resume                   when the source is right again
     """  # noqa: D301
     settings = settings_of(ctx)
     store = GenerationStore(settings.state_dir)
@@ -38,7 +40,7 @@ def command(ctx: click.Context, *, generation: str | None, yes: bool) -> None:
         differences.show(found, tables.console(), lines=False)
     confirm(f"Return to {target}?", yes=yes)
     by = operator()  # asked before this process may become another account
-    done = flip.flip(settings, "rolled back", lambda reconciler: reconciler.rollback(target, by=by), by=by)
-    stays_away = "it stays away until the source says something else, or until 'reconfigure approve' brings it back."
-    flip.show(done, more=[f"{left} is held: {stays_away}"] if done.held else [])
+    done = flip.flip(settings, "rolled back", lambda reconciler: reconciler.rollback(target, by=by, why=reason), by=by)
+    pinned = f"{target} is pinned: nothing else goes live until 'reconfigure resume' lifts the pin."
+    flip.show(done, more=[pinned])
     sys.exit(done.exit_code)

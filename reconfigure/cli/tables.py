@@ -6,7 +6,6 @@ The one module that knows rich. What is shown may come from a hostile table, so 
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
@@ -15,29 +14,31 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+from reconfigure.standing.pieces import Piece, Tone, word
+from reconfigure.wording import ago, by_reason, changes, counted, duration, moment, number, plain
+
+__all__ = ["ago", "by_reason", "changes", "counted", "duration", "moment", "number", "plain"]
+__all__ += [
+    "BAD",
+    "DIM",
+    "GOOD",
+    "ODD",
+    "TONES",
+    "console",
+    "emit",
+    "facts",
+    "note",
+    "style_of",
+    "styled",
+    "table",
+    "text",
+]
+
+USUAL = 80  # columns
+NARROWEST = 60  # below that, columns of tables would be left out, and at 0 everything
 GOOD, BAD, ODD, DIM = "green", "red", "yellow", "dim"
 
-SHORT = {"addresses": "addr", "domains": "dom"}
-
-STYLES = {
-    "ok": GOOD,
-    "unchanged": GOOD,
-    "changed": GOOD,
-    "approved": GOOD,
-    "told": GOOD,
-    "RUNNING": GOOD,
-    "held": ODD,
-    "degraded": ODD,
-    "rolled back": ODD,
-    "starting": ODD,
-    "starts later": ODD,
-    "failed": BAD,
-    "failing": BAD,
-    "damaged": BAD,
-    "FATAL": BAD,
-    "BACKOFF": BAD,
-}
+TONES: Mapping[Tone, str] = {"": "", "good": GOOD, "odd": ODD, "bad": BAD, "dim": DIM}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -45,7 +46,10 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII only
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    # A pseudo-terminal that nobody gave a size has 0 columns, and so may the variable COLUMNS say.
+    made.width = max(made.width, NARROWEST) if made.width else USUAL
+    return made
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -53,17 +57,19 @@ def emit(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def plain(value: object) -> str:
-    """Return a value as text that moves no cursor and forges no line."""
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
-
-
-def styled(word: object) -> Text:
+def styled(value: object) -> Text:
     """Return a state or outcome in its colour."""
-    return Text(plain(word), style=STYLES.get(str(word), ""))
+    return Text(plain(value), style=style_of(value))
+
+
+def text(pieces: Iterable[Piece]) -> Text:
+    """Return pieces as one text, each in the colour of its tone."""
+    return Text.assemble(*((piece.text, TONES[piece.tone]) for piece in pieces))
+
+
+def style_of(value: object) -> str:
+    """Return the colour of a state or outcome."""
+    return TONES[word(value).tone]
 
 
 def facts(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
@@ -92,77 +98,6 @@ def table(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = ()) -
     return made
 
 
-def note(text: object, style: str = "", *, indent: int = 2) -> Padding:
+def note(sentence: object, style: str = "", *, indent: int = 2) -> Padding:
     """Return a sentence that stays indented when it takes more than a line."""
-    return Padding(Text(plain(text), style=style), (0, 0, 0, indent))
-
-
-def ago(stamp: object, now: datetime) -> str:
-    """Return how long ago (or in what time) an ISO time is; `never` for None, the value itself when it is no time."""
-    if stamp is None:
-        return "never"
-    try:
-        seconds = (now - datetime.fromisoformat(str(stamp))).total_seconds()
-    except (ValueError, TypeError):  # TypeError: a time without zone
-        return plain(stamp)
-    return f"in {duration(-seconds)}" if seconds < 0 else f"{duration(seconds)} ago"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
-    if seconds < MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < HOUR:
-        return f"{seconds / MINUTE:.0f} min"
-    return f"{seconds / HOUR:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
-
-
-def moment(stamp: object) -> str:
-    """Return an ISO time to the second in UTC; the value itself when it is no time."""
-    try:
-        return datetime.fromisoformat(str(stamp)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError):
-        return plain(stamp)
-
-
-def counted(counts: Mapping[str, Any]) -> str:
-    """Return what a generation holds: `24 addresses (22 active, 1 suspended, 1 dangling), 4 domains, 6 users`."""
-    states = ", ".join(f"{counts[state]} {state}" for state in ("active", "suspended", "dangling") if counts.get(state))
-    parts = [number(counts[kind], kind) for kind in ("addresses", "domains", "users") if kind in counts]
-    if parts and states:
-        parts[0] += f" ({states})"
-    return ", ".join(parts)
-
-
-def changes(mapping: Mapping[str, Any], *, short: bool = False) -> str:
-    """Return `{"addresses gained": 2, "addresses lost": 1}` as `addresses +2 -1`, or shorter as `addr +2 -1`."""
-    kinds: dict[str, list[str]] = {}
-    for what, how_many in mapping.items():
-        kind, _, way = str(what).partition(" ")
-        sign = {"gained": "+", "lost": "-", "changed": "~"}.get(way, f"{way} ")
-        kinds.setdefault(SHORT.get(kind, kind) if short else kind, []).append(f"{sign}{how_many}")
-    return ", ".join(f"{plain(kind)} {' '.join(ways)}" for kind, ways in kinds.items())
-
-
-def by_reason(counts: Mapping[str, int]) -> str:
-    """Return the quarantine's counts, most frequent first."""
-    most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{plain(reason)} {how_many}" for reason, how_many in most_first)
-
-
-def reloads(told: Iterable[Mapping[str, Any]], *, said: str = "") -> Text:
-    """Return what became of each reload, one a line; details that were `said` already are left out."""
-    return Text("\n").join(
-        Text.assemble(
-            f"{plain(one.get('program'))} ({plain(one.get('how'))}): ",
-            styled(one.get("result")),
-            f": {plain(one['detail'])}" if one.get("detail") and str(one["detail"]) not in said else "",
-        )
-        for one in told
-    )
-
-
-def number(how_many: int, things: str) -> str:
-    """Return `1 address` or `2 addresses` for `addresses`."""
-    one = {"addresses": "address", "entries": "entry", "passes": "pass"}.get(things, things.removesuffix("s"))
-    return f"{how_many} {one if how_many == 1 else things}"
+    return Padding(Text(plain(sentence), style=style), (0, 0, 0, indent))

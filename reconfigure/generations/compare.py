@@ -6,7 +6,7 @@ A line's key is its first tab-separated field, as in the snapshots that generati
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from reconfigure.directory.model import Directory, Quarantine, User
 from reconfigure.generations.manifest import Manifest
@@ -20,6 +20,31 @@ class Change(NamedTuple):
     key: str
     old: str | None
     new: str | None
+
+    @property
+    def way(self) -> Literal["gained", "lost", "changed"]:
+        """Which way it went."""
+        if self.old is None:
+            return "gained"
+        return "lost" if self.new is None else "changed"
+
+    @property
+    def name(self) -> str:
+        """What it is called: the line's first field, as it is or as it was."""
+        return (self.new or self.old or "").partition("\t")[0]
+
+    def about(self, kind: str) -> str:
+        """Return in words what is known of it beside its name, and of what changed both: `old -> new`."""
+        was, is_now = (None if line is None else _described(kind, line) for line in (self.old, self.new))
+        return f"{was} -> {is_now}" if was is not None and is_now is not None else was or is_now or ""
+
+
+def _described(kind: str, line: str) -> str:
+    _, *fields = line.split("\t")
+    if kind == "addresses":
+        state, users = (*fields, "", "")[:2]
+        return f"{state}  {users.replace('/', ', ')}".rstrip()
+    return f"uid {fields[0]}" if fields else ""
 
 
 def compare(old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:

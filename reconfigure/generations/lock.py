@@ -13,6 +13,7 @@ from pathlib import Path
 
 import filelock
 
+from reconfigure.durable import read_plain
 from reconfigure.errors import LockHeldError
 
 
@@ -44,6 +45,7 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
     }
     try:
         with suppress(OSError):  # on a full disk there is still a lock, and a pass that may have nothing to write
+            holder.unlink(missing_ok=True)  # what lies there was left by one that was killed, or by a stranger
             holder.write_text(json.dumps(said), encoding="utf-8")
         yield
     finally:
@@ -54,7 +56,7 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
 
 def _held_by(holder: Path) -> str:
     try:
-        said = json.loads(holder.read_text(encoding="utf-8"))
+        said = json.loads(read_plain(holder))
         return f"pid {said['pid']} ({said['command']}) since {said['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

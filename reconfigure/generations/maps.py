@@ -5,7 +5,9 @@ The one place that knows makemap(8). Another MTA's map compiler would be a secon
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -55,18 +57,12 @@ class Makemap:
         Raises:
             GenerationError: they differ, or the map cannot be read.
         """
-        # An unnamed file, not a pipe: the time limit stays subprocess's own, and nothing is left behind by a crash.
-        with (text.parent / f".{text.name}.dump").open("w+b") as dump:
-            Path(dump.name).unlink()
-            command = [self.program, "-u", *self._options(spec), spec.kind, str(text)]
-            what = f"reading back {text.name}"
-            _require(run_tool(command, what, timeout=self.timeout, checkpoint=checkpoint, stdout=dump), what, command)
-            with text.open("rb") as source:
-                in_order = _content(source)
-                if in_order == _content(dump):
-                    return in_order.entries
-                # A text that is not in key order, or a hash map, comes back in another order: compare as sets.
-                wanted, found = _unordered(source, spec), _unordered(dump, spec)
+        with self.dumped(text, spec, checkpoint=checkpoint, folder=text.parent) as dump, text.open("rb") as source:
+            in_order = _content(source)
+            if in_order == _content(dump):
+                return in_order.entries
+            # A text that is not in key order, or a hash map, comes back in another order: compare as sets.
+            wanted, found = _unordered(source, spec), _unordered(dump, spec)
         if wanted != found:
             raise GenerationError(
                 f"{text.name}.db does not say what {text.name} says: {found[0]} entries compiled of "
@@ -74,6 +70,28 @@ class Makemap:
                 "generation was dropped and the active one serves on"
             )
         return wanted[0]
+
+    @contextmanager
+    def dumped(
+        self,
+        text: Path,
+        spec: MapSpec,
+        *,
+        checkpoint: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
+    ) -> Iterator[IO[bytes]]:
+        """Open what a compiled map says, as text; `text` is its path without `.db`, `folder` takes what is dumped.
+
+        Raises:
+            GenerationError: the map cannot be read.
+        """
+        # An unnamed file, not a pipe: the time limit stays subprocess's own, and nothing is left behind by a crash.
+        with tempfile.TemporaryFile(dir=folder) as dump:
+            # -s: without it makemap does not even read a map that two generations share by a hard link.
+            command = [self.program, "-u", "-s", *self._options(spec), spec.kind, str(text)]
+            what = f"reading back {text.name}"
+            _require(run_tool(command, what, timeout=self.timeout, checkpoint=checkpoint, stdout=dump), what, command)
+            yield dump
 
     def _options(self, spec: MapSpec) -> list[str]:
         # -C: makemap insists on reading a sendmail.cf for TrustedUser; no option of one is wanted here.

@@ -13,11 +13,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconfigure.durable import replace_link, replace_text, sweep, sync
+import structlog
+
+from reconfigure.durable import read_plain, replace_link, replace_text, sweep, sync
 from reconfigure.errors import GenerationError
 from reconfigure.generations.manifest import FileRecord, Manifest
 
+log = structlog.get_logger()
+
 MANIFEST_NAME = "manifest.json"
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 BUILDING_PREFIX = ".building-"
 
 
@@ -30,6 +35,23 @@ class Held:
     lost: Mapping[str, int]
     since: str
     input_digest: str
+
+
+def _close(folder: Path) -> None:
+    """See to it that nobody else may write to a folder: sendmail takes no map that lies below one where others may.
+
+    A file system in memory that was mounted without a mode is such a folder.
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not mode & OTHERS_WRITE:
+        return
+    try:
+        folder.chmod(mode & ~OTHERS_WRITE)
+    except PermissionError as error:
+        told = {"mode": f"{mode:o}", "error": error.strerror, "fix": "chmod go-w, as its owner"}
+        log.warning("folder_open_to_others", folder=str(folder), **told)
+    else:
+        log.warning("folder_closed_to_others", folder=str(folder), mode=f"{mode:o}")
 
 
 class GenerationStore:
@@ -49,6 +71,8 @@ class GenerationStore:
     def prepare(self) -> None:
         """Make the folders and remove what an interrupted pass left behind; needs the lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.state_dir, self.folder):
+            _close(folder)
         sweep(self.state_dir)
         for leftover in self.folder.glob(f"{BUILDING_PREFIX}*"):
             remove(leftover)
@@ -92,7 +116,7 @@ class GenerationStore:
         """
         path = self.path(generation) / MANIFEST_NAME
         try:
-            return Manifest.from_json(path.read_bytes(), origin=str(path))
+            return Manifest.from_json(read_plain(path), origin=str(path))
         except (FileNotFoundError, NotADirectoryError) as error:
             known = ", ".join(manifest.id for manifest in self.all()[:5]) or "none"
             raise GenerationError(f"there is no generation {generation!r}; the newest are: {known}") from error
@@ -165,7 +189,7 @@ class GenerationStore:
     def held(self) -> Held | None:
         """Return the candidate that waits for approval, or None: also when its folder is gone."""
         try:
-            document = json.loads(self._held.read_text(encoding="utf-8"))
+            document = json.loads(read_plain(self._held))
             held = Held(**{**document, "reasons": tuple(document["reasons"])})
         except FileNotFoundError:
             return None
@@ -185,16 +209,19 @@ class GenerationStore:
             self._held.unlink()
             sync(self.state_dir)
 
-    def prune(self, *, keep: int, days: float, now: datetime) -> list[str]:
+    def prune(self, *, keep: int, days: float, now: datetime, besides: str | None = None) -> list[str]:
         """Remove old generations and return their ids; needs the lock.
 
-        A generation goes when it is beyond the newest `keep` or older than `days`. The active one, the one before
-        it and the held one stay whatever their age. One whose manifest cannot be read is of no use, and goes.
+        A generation goes when it is beyond the newest `keep` or older than `days`. The active one, the one before it,
+        the held one and the one named `besides` stay whatever their age. One whose manifest cannot be read is of no
+        use, and goes.
         """
         stays = self._followed()
         held = self.held()
         if held is not None:
             stays.add(held.id)
+        if besides is not None:
+            stays.add(besides)
         gone = []
         oldest = now - timedelta(days=days)
         for rank, name in enumerate(self._names()):

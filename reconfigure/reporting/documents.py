@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from reconfigure.durable import replace_text
+from reconfigure.durable import read_plain, replace_text
 from reconfigure.errors import ReconfigureError
 
 T = TypeVar("T")
@@ -73,11 +73,13 @@ def load(cls: type[T], path: Path, *, consequence: str) -> T | None:
         ReconfigureError: it cannot be read or is not such a document; the message ends with `consequence`.
     """
     try:
-        return decode(cls, json.loads(path.read_bytes()), where=path.name)
+        return decode(cls, json.loads(read_plain(path)), where=path.name)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ReconfigureError(f"could not read {path}: {error.strerror or error}.") from error
+        raise ReconfigureError(
+            f"could not read {path}: {error.strerror or error}; look at its owner, its mode and its folder's"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ReconfigureError(f"{path} is damaged: {error}. {consequence}") from error
 

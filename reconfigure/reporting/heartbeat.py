@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from reconfigure.errors import ReconfigureError
 from reconfigure.reporting.healthchecks import Verdict, limited, send
 from reconfigure.reporting.masking import mask_text
 from reconfigure.reporting.pings import Kind, Ping, Pings
@@ -32,6 +33,7 @@ class Heartbeat:
 
     Args:
         url: returns the ping URL, or None for no ping; called in the thread before each ping, may read elsewhere.
+        doubt: is told when a ping failed, since the URL may be an old one.
         timeout: seconds to connect and seconds to wait for an answer; three times that ends a ping whatever it does.
         spacing: the least number of seconds between two successes.
         clock: monotonic seconds.
@@ -46,8 +48,10 @@ class Heartbeat:
         spacing: float,
         clock: Callable[[], float] = time.monotonic,
         first_pause: float = 1.0,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
+        self._doubt = doubt
         self._timeout = timeout
         self._clock = clock
         self._first_pause = first_pause
@@ -123,6 +127,8 @@ class Heartbeat:
     def _run(self) -> None:
         while (ping := self._next()) is not None:
             verdict = self._attempt(ping)
+            if verdict is not None and verdict.problem is not None:
+                self._doubt()
             with self._changed:
                 self._note(ping, verdict)
 
@@ -161,6 +167,8 @@ class Heartbeat:
         try:
             url = self._url()
             return send(url, ping, timeout=self._timeout) if url else None
+        except ReconfigureError as error:
+            return Verdict(f"the ping URL is not known: {mask_text(str(error))}")
         except Exception as error:  # noqa: BLE001 - whatever the source of the URL raises must not end the heartbeat
             return Verdict(f"the ping could not be sent: {type(error).__name__}: {mask_text(str(error))}")
 

@@ -8,11 +8,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reconfigure.durable import sync
+from reconfigure.durable import open_plain, sync
 from reconfigure.errors import ReconfigureError
 from reconfigure.reporting.documents import encode
 
@@ -49,6 +50,24 @@ def append(path: Path, record: Mapping[str, Any], *, limit_bytes: int) -> None:
         ) from error
 
 
+def order(state_dir: Path, *, outcome: str, by: str | None, reason: str) -> dict[str, Any]:
+    """Return the record of what somebody ordered, without a pass; `by` is None when time did it."""
+    current = state_dir / "current"
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "pass": None,
+        "trigger": "timer" if by is None else "operator",
+        **({"by": by} if by is not None else {}),
+        "outcome": outcome,
+        "generation": current.readlink().name if current.is_symlink() else None,
+        "held": None,
+        "seconds": None,
+        "changes": {},
+        "reloads": [],
+        "reason": reason,
+    }
+
+
 def read(path: Path, *, limit: int) -> list[dict[str, Any]]:
     """Return the newest records, at most `limit`, newest first; unreadable lines are skipped.
 
@@ -61,14 +80,16 @@ def read(path: Path, *, limit: int) -> list[dict[str, Any]]:
         with ExitStack() as opened:
             return list(islice(_records(_streams(path, opened)), limit))
     except OSError as error:
-        raise ReconfigureError(f"could not read {path}: {error.strerror or error}.") from error
+        raise ReconfigureError(
+            f"could not read {path}: {error.strerror or error}; look at its owner, its mode and its folder's"
+        ) from error
 
 
 def _streams(path: Path, opened: ExitStack) -> Iterator[BinaryIO]:
     seen = set()
     for name in (path, _aside(path)):
         with suppress(FileNotFoundError):
-            stream = opened.enter_context(name.open("rb"))
+            stream = opened.enter_context(open_plain(name))
             # Rotated in between, the second name leads to the file that has just been read.
             if (inode := os.fstat(stream.fileno()).st_ino) not in seen:
                 seen.add(inode)

@@ -64,6 +64,11 @@ def configure(format: Format, level: str, *, stream: TextIO | None = None) -> No
     root.addHandler(_ThroughStructlog(logging.WARNING))
 
 
+def raw(line: str) -> None:
+    """Write a line as it is, past level and format, for readers with a format of their own, such as CloudWatch's."""
+    structlog.get_config()["logger_factory"]().msg(line)
+
+
 class _Output:
     """Writes finished lines, also when nobody reads them any more."""
 

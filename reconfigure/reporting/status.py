@@ -11,13 +11,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from reconfigure.directory.model import Quarantine
 from reconfigure.reporting import documents
+from reconfigure.reporting.reports import (
+    ErrorReport,
+    FleetReport,
+    HeldReport,
+    PassReport,
+    Pause,
+    Pin,
+    ProgramsReport,
+    QuarantineReport,
+    QueueReport,
+    State,
+    siblings_in_trouble,
+)
 
 STATUS_NAME = "status.json"
-
-State = Literal["starting", "ok", "held", "failed", "degraded"]
-Outcome = Literal["unchanged", "changed", "held", "failed", "degraded"]
 
 _GIVEN_UP = {
     "FATAL": "supervisord gave up on it",
@@ -31,66 +40,6 @@ PREPARING = "prepare"  # the program that ends once the container is ready
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassReport:
-    """One pass: `started` is an ISO time, `seconds` and `phases` are durations, `requests` counts calls by source."""
-
-    id: str
-    trigger: str
-    outcome: Outcome
-    started: str
-    seconds: float
-    phases: Mapping[str, float] = field(default_factory=dict)
-    requests: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ErrorReport:
-    """The last thing that went wrong, and when (ISO time)."""
-
-    time: str
-    error: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefusalReport:
-    """One refusal of the quarantine."""
-
-    code: str
-    kind: str
-    key: str
-    field: str
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuarantineReport:
-    """What is not served: exact numbers by reason code, and the first refusals in full."""
-
-    total: int = 0
-    by_reason: Mapping[str, int] = field(default_factory=dict)
-    listed: tuple[RefusalReport, ...] = ()
-
-    @classmethod
-    def of(cls, quarantine: Quarantine, *, listed: int | None = None) -> "QuarantineReport":
-        """Return the report of a quarantine, with at most `listed` refusals in full."""
-        return cls(
-            total=quarantine.total,
-            by_reason=dict(sorted(quarantine.counts.items())),
-            listed=tuple(RefusalReport(**refusal._asdict()) for refusal in quarantine.listed[:listed]),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeldReport:
-    """A generation that waits for approval: since when (ISO time), why, and what would be lost, by kind."""
-
-    generation: str
-    since: str
-    reasons: tuple[str, ...] = ()
-    lost: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Status:
     """The whole document. Times are ISO 8601 in UTC with offset; durations are seconds.
 
@@ -99,9 +48,11 @@ class Status:
         task: the task or host.
         version: of this program.
         pid: of the process that wrote the document.
-        state: "starting" before the first pass, "ok", "held", "failed", or "degraded" (applied, but a reload failed).
+        state: "starting" before the first pass, "ok", "held", "pinned" (the source says otherwise than the pinned
+            generation), "failed", or "degraded" (applied, but a reload failed).
         generation: id of the active generation.
         generation_created: when that was built.
+        digest: input digest of the active generation: equal for tasks of one version that serve the same.
         pass_: the last pass (in JSON: `pass`).
         last_success: when live state last was seen to equal desired state.
         last_change: when a generation was last activated.
@@ -109,9 +60,15 @@ class Status:
         counts: what the active generation holds, such as addresses, domains, users.
         quarantine: what is not served, and why.
         held: the generation that waits for approval.
+        waiting: what the source would change if nothing were pinned or held, in numbers such as "addresses gained".
         reloads: reloads done or owed, one mapping a program.
         heartbeat: `Heartbeat.state()`.
-        queue: depth and age as the loop last saw them; None without a queue.
+        queue: depth and age as the loop last saw them; None without a queue, or before it looked.
+        programs: supervisord's programs as the loop last saw them; None without supervisord, or before it looked.
+        fleet: the fleet as the loop last saw it; None without a fleet table.
+        paused: the pause that was in force when this was written; the file itself is what counts.
+        pinned: the same of the pin.
+        written: when the loop, or a pass of another process, wrote this document (ISO time).
         next_pass: when the timer fires next.
         warnings: what a person should know, one sentence each.
     """
@@ -123,6 +80,7 @@ class Status:
     state: State
     generation: str | None = None
     generation_created: str | None = None
+    digest: str | None = None
     pass_: PassReport | None = None
     last_success: str | None = None
     last_change: str | None = None
@@ -130,9 +88,15 @@ class Status:
     counts: Mapping[str, int] = field(default_factory=dict)
     quarantine: QuarantineReport = field(default_factory=QuarantineReport)
     held: HeldReport | None = None
+    waiting: Mapping[str, int] = field(default_factory=dict)
     reloads: tuple[Mapping[str, Any], ...] = ()
     heartbeat: Mapping[str, Any] = field(default_factory=dict)
-    queue: Mapping[str, Any] | None = None
+    queue: QueueReport | None = None
+    programs: ProgramsReport | None = None
+    fleet: FleetReport | None = None
+    paused: Pause | None = None
+    pinned: Pin | None = None
+    written: str | None = None
     next_pass: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -184,6 +148,8 @@ def health(
     interval: float,
     programs: Mapping[str, str],
     generation: str | None,
+    paused: Pause | None = None,
+    pinned: Pin | None = None,
 ) -> Health:
     """Judge this task.
 
@@ -191,38 +157,72 @@ def health(
         status: the status document.
         now: the present, with time zone.
         interval: seconds between timer passes; a loop silent for two of them and a minute is stuck or dead.
-        programs: supervisord's state names by program, such as {"sendmail": "RUNNING"}; none that ended well.
+        programs: supervisord's state names by program, such as {"sendmail": "RUNNING"}; none that ended well or
+            that a setting leaves off.
         generation: id of the generation that `current` points to, as found on disk.
+        paused: the pause in force; a loop at rest writes the document once an interval: its sign of life.
+        pinned: the pin in force; a complaint only when it keeps something back.
     """
-    complaints = _complaints(status)
+    complaints = _complaints(status, pinned)
+    if paused is not None:
+        complaints = (paused.told, *complaints)
     given_up = [f"{name} is {state}: {_GIVEN_UP[state]}" for name, state in programs.items() if state in _GIVEN_UP]
     none_yet = [] if generation else [f"no generation yet: {'; '.join(complaints) or 'no pass has come to one'}"]
     if programs.get(PREPARING) in _AT_WORK and not given_up:
         return Health("starting", (*(none_yet or ["the mail daemons start once the first pass has ended"]),))
-    silence = _silence(status, now=now, limit=timedelta(seconds=2 * interval + _MARGIN))
+    silence = _silence(status, now=now, limit=timedelta(seconds=2 * interval + _MARGIN), resting=paused is not None)
+    # Somebody's order, so the container is not replaced for it; but until they start it again it does nothing for mail.
+    complaints = (
+        *(f"{name} is STOPPED: 'supervisorctl start {name}'" for name, state in programs.items() if state == "STOPPED"),
+        *complaints,
+    )
     if none_yet or silence or given_up:
         return Health("failing", (*none_yet, *silence, *given_up, *(() if none_yet else complaints)))
     return Health("degraded" if complaints else "ok", complaints)
 
 
-def _silence(status: Status | None, *, now: datetime, limit: timedelta) -> list[str]:
-    if status is None or status.pass_ is None:
+def _silence(status: Status | None, *, now: datetime, limit: timedelta, resting: bool) -> list[str]:
+    if status is None or (status.pass_ is None and not resting):
         return ["no pass has finished yet"]
+    stamp, seconds, what = status.written or "", 0.0, "nothing has been heard of the loop, which is paused,"
+    if status.pass_ is not None and not (resting and status.written):
+        stamp, seconds, what = status.pass_.started, status.pass_.seconds, "no pass has finished"
     try:
-        finished = datetime.fromisoformat(status.pass_.started) + timedelta(seconds=status.pass_.seconds)
-        if now - finished <= limit:
+        heard = datetime.fromisoformat(stamp) + timedelta(seconds=seconds)
+        if now - heard <= limit:
             return []
     except (ValueError, TypeError, OverflowError):  # TypeError: a time without zone
-        return [f"the status document is damaged: {status.pass_.started!r} is not a time; the next pass replaces it"]
-    since = finished.isoformat(timespec="seconds")
-    return [f"no pass has finished since {since}, more than two intervals ago: the loop is stuck or not running"]
+        return [f"the status document is damaged: {stamp!r} is not a time; the next pass replaces it"]
+    since = heard.isoformat(timespec="seconds")
+    return [f"{what} since {since}, more than two intervals ago: the loop is stuck or not running"]
 
 
-def _complaints(status: Status | None) -> tuple[str, ...]:
-    if status is None or status.state in {"ok", "starting"}:
+def _complaints(status: Status | None, pinned: Pin | None) -> tuple[str, ...]:
+    deaf = status.queue.receive_error if status is not None and status.queue is not None else None
+    unheard = (f"no messages are received, changes wait for the timer: {deaf}",) if deaf is not None else ()
+    return (*_complaints_of_passes(status, pinned), *unheard, *complaints_of_fleet(status))
+
+
+def complaints_of_fleet(status: Status | None) -> tuple[str, ...]:
+    """Return what is wrong with the fleet table, and with this task's siblings."""
+    if status is None or status.fleet is None:
         return ()
-    if status.held is not None and status.state == "held":
-        return (f"generation {status.held.generation} is held: {'; '.join(status.held.reasons)}",)
+    lost = status.fleet.error
+    without = (f"the fleet table cannot be used, so siblings see changes by the timer: {lost}",) if lost else ()
+    unwell = siblings_in_trouble(status.fleet.tasks, tier=status.tier, task=status.task)
+    return (*without, *(one.told for one in unwell))
+
+
+def _complaints_of_passes(status: Status | None, pinned: Pin | None) -> tuple[str, ...]:
+    broken = (pinned.told,) if pinned is not None and pinned.error is not None else ()
+    if status is None or status.state in {"ok", "starting"}:
+        return broken
+    if status.state == "held" and status.held is not None:
+        return (*broken, f"generation {status.held.generation} is held: {'; '.join(status.held.reasons)}")
+    if status.state == "pinned":
+        if pinned is None:
+            return ("the pin is lifted; the next pass applies what the source says",)
+        return (f"{pinned.told}; the source says otherwise",)
     said = status.last_error.error if status.last_error else "no error was recorded"
     kind = "a reload failed" if status.state == "degraded" else "the last pass failed"
-    return (f"{kind}: {said}",)
+    return (*broken, f"{kind}: {said}")

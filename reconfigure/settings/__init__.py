@@ -76,6 +76,12 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
             f"RECONFIGURE_QUIET_LIMIT: is below RECONFIGURE_QUIET_SECONDS (given {both['quiet_limit']:g} and"
             f" {both['quiet_seconds']:g}); set a limit that is at least as long"
         )
+    if both["fleet_forget_seconds"] < both["fleet_silent_seconds"]:
+        problems.append(
+            "RECONFIGURE_FLEET_FORGET_SECONDS: is below RECONFIGURE_FLEET_SILENT_SECONDS (given"
+            f" {both['fleet_forget_seconds']:g} and {both['fleet_silent_seconds']:g}); set a time that is at least"
+            " as long"
+        )
     if both["sqs_queue_url"] and both["sqs_queue_url"] == both["sqs_dlq_url"]:
         problems.append(
             f"SQS_DLQ_URL: is SQS_QUEUE_URL (given {quoted(both['sqs_dlq_url'])}); set the dead-letter queue's URL"

@@ -5,6 +5,7 @@ below, so a new setting is one field here. Nothing here reads the environment or
 """
 
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reconfigure.settings import parse
-from reconfigure.settings.parse import Kind, Secret, number, whole
+from reconfigure.settings.parse import Endpoint, Kind, Secret, number, whole
 
 
 class Tier(StrEnum):
@@ -63,8 +64,18 @@ def _contract(env: str, meaning: str, kind: Kind, **more: Any) -> Mapping[str, A
 
 
 def _templates_dir() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "templates"
-    return beside if beside.is_dir() else Path("/usr/share/reconfigure/templates")
+    return _shared("templates", checkout="templates")
+
+
+def _runbooks_dir() -> Path:
+    return _shared("runbooks", checkout="docs/runbooks")
+
+
+def _shared(name: str, *, checkout: str) -> Path:
+    """Return where a folder of data lies: in a checkout, where pip installed it, or where an image has it."""
+    beside = Path(__file__).resolve().parents[2] / checkout
+    installed = Path(sys.prefix) / "share/reconfigure" / name
+    return next((folder for folder in (beside, installed) if folder.is_dir()), Path("/usr/share/reconfigure") / name)
 
 
 _TABLE = parse.matching(
@@ -221,7 +232,15 @@ class Settings:
         metadata=_fine(
             "Templates and manifests of the tiers.",
             parse.absolute_path("a folder"),
-            "`templates` beside the package, else `/usr/share/reconfigure/templates`",
+            "`templates` beside the package, or what was installed with it",
+        ),
+    )
+    runbooks_dir: Path = field(
+        default_factory=_runbooks_dir,
+        metadata=_fine(
+            "Pages that `reconfigure runbook` shows.",
+            parse.absolute_path("a folder"),
+            "`docs/runbooks` beside the package, or what was installed with it",
         ),
     )
     secrets_dir: Path = field(
@@ -267,6 +286,32 @@ class Settings:
     retry_seconds: float = field(
         default=10.0,
         metadata=_fine("First wait after a failed pass; it doubles up to the interval.", number(0.1, 3600, "seconds")),
+    )
+    start_spread_seconds: float = field(
+        default=5.0,
+        metadata=_fine(
+            "With `FLEET_TABLE`: longest wait before a task's first full read, so that tasks that start together do not"
+            " read together.",
+            number(0, 300, "seconds"),
+        ),
+    )
+    fleet_read_seconds: float = field(
+        default=2.0,
+        metadata=_fine("With `FLEET_TABLE`: time between two readings of the change log.", number(0.2, 300, "seconds")),
+    )
+    fleet_silent_seconds: float = field(
+        default=180.0,
+        metadata=_fine(
+            "A task that gives no sign of life for so long, or is so far behind, makes its tier's heartbeat fail.",
+            number(90, 86_400, "seconds"),
+        ),
+    )
+    fleet_forget_seconds: float = field(
+        default=900.0,
+        metadata=_fine(
+            "A silent task is forgotten after this; at least `RECONFIGURE_FLEET_SILENT_SECONDS`.",
+            number(90, 604_800, "seconds"),
+        ),
     )
     read_by_key: bool = field(
         default=True,
@@ -338,6 +383,17 @@ class Settings:
     verify_headers: bool = field(
         default=False,
         metadata=_fine("On smtp-in: check DKIM and DMARC, and say what came of it in a header.", parse.SWITCH),
+    )
+    http: Endpoint | None = field(
+        default=Endpoint("127.0.0.1", 9180),
+        metadata=_fine("Where `run` answers HTTP: the page, `/health`, `/status` and `/metrics`.", parse.LOOPBACK),
+    )
+    emf_namespace: str | None = field(
+        default=None,
+        metadata=_fine(
+            "CloudWatch namespace of the metrics that are written into the log (EMF). Unset: none are.",
+            parse.matching(r"(?!AWS/)[A-Za-z0-9_./#-]+", "a namespace such as Reconfigure", longest=255),
+        ),
     )
     login_dir: Path = field(
         default=Path("/run/login"),

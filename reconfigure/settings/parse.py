@@ -5,11 +5,12 @@ is wrong without repeating the text; whoever reports the mistake adds the text t
 is of which kind stands in `fields`.
 """
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
 MASK = "********"
@@ -47,6 +48,16 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+class Endpoint(NamedTuple):
+    """Where to listen: an IP address and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class WrongValueError(ValueError):
@@ -206,6 +217,22 @@ def url(wanted: str, *, path: str = r"[!-~]*", private: bool = False) -> Kind:
         return text
 
     return Kind(read, wanted, host_alone if private else without_credentials)
+
+
+def _read_loopback(text: str) -> Endpoint | None:
+    if (text := plain(text).lower()) in _TRUTH and not _TRUTH[text]:
+        return None
+    host, _, port = text.rpartition(":")
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]"))
+    except ValueError as error:
+        raise WrongValueError("is not an address and a port") from error
+    if not address.is_loopback:
+        raise WrongValueError("is not on loopback, where nobody else comes")
+    return Endpoint(str(address), cast("int", whole(1, 65_535).read(port)))
+
+
+LOOPBACK = Kind(_read_loopback, "an address of loopback and a port, such as 127.0.0.1:9180, or off")
 
 
 def absolute_path(noun: str) -> Kind:

@@ -7,6 +7,7 @@ What is read through the clients, and what is retried above botocore's own retri
 """
 
 import threading
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +38,7 @@ class Clients:
         connect_timeout: seconds for the connection of one request.
         read_timeout: seconds without a byte of the answer. With two attempts a hanging service is given up
             within 10 s, the time that a task gets to stop.
+        told: hears of every HTTP request: service, operation, outcome (see `attempts`).
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Clients:
         long_poll: float = LONGEST_POLL,
         connect_timeout: float = 2.0,
         read_timeout: float = 4.0,
+        told: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self.region = region
         self.endpoint_url = endpoint_url
@@ -55,6 +58,7 @@ class Clients:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._long_poll = long_poll
+        self._told = told
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._made: dict[str, BaseClient] = {}
@@ -63,6 +67,11 @@ class Clients:
     def dynamodb(self) -> "DynamoDBClient":
         """DynamoDB."""
         return cast("DynamoDBClient", self._client("dynamodb"))
+
+    @property
+    def fleet(self) -> "DynamoDBClient":
+        """DynamoDB for the fleet table: impatient, and slowed down by no throttling elsewhere, nor slowing others."""
+        return cast("DynamoDBClient", self._client("dynamodb", name="fleet"))
 
     @property
     def cognito(self) -> "CognitoIdentityProviderClient":
@@ -85,11 +94,11 @@ class Clients:
         return cast("SNSClient", self._client("sns"))
 
     def release(self) -> None:
-        """Drop every client but SQS with its connections; the next use makes it anew, in some 20 ms.
+        """Drop every client but SQS and the fleet's with its connections; the next use makes it anew, in some 20 ms.
 
         A thread in the middle of a request on a dropped client finishes it.
         """
-        self._drop(keep={"sqs"})
+        self._drop(keep={"sqs", "fleet"})
 
     def close(self) -> None:
         """Drop every client with its connections; the object stays usable."""
@@ -101,13 +110,14 @@ class Clients:
         for client in dropped:
             client.close()
 
-    def _client(self, service: str, *, waits: float = 0.0) -> "BaseClient":
+    def _client(self, service: str, *, waits: float = 0.0, name: str | None = None) -> "BaseClient":
         with self._lock:  # making clients of one session is not thread-safe; using them is
-            if service not in self._made:
-                self._made[service] = self._make(service, waits)
-            return self._made[service]
+            key = name or service
+            if key not in self._made:
+                self._made[key] = self._make(service, waits, is_aside=name is not None)
+            return self._made[key]
 
-    def _make(self, service: str, waits: float) -> "BaseClient":
+    def _make(self, service: str, waits: float, *, is_aside: bool) -> "BaseClient":
         from botocore.config import Config  # noqa: PLC0415  (see the module's docstring)
 
         if self._session is None:
@@ -117,14 +127,20 @@ class Clients:
             region_name=self.region,
             endpoint_url=self.endpoint_url,
             config=Config(
-                retries={"mode": "adaptive", "total_max_attempts": self._attempts},
+                retries={"mode": "standard", "total_max_attempts": 1}
+                if is_aside
+                else {"mode": "adaptive", "total_max_attempts": self._attempts},
                 connect_timeout=self._connect_timeout,
-                read_timeout=self._read_timeout + waits,
+                read_timeout=self._read_timeout / 2 if is_aside else self._read_timeout + waits,
                 max_pool_connections=4,
                 user_agent_extra=f"reconfigure/{__version__}",
             ),
         )
         client.meta.events.register("before-parse", refuse_damaged)
+        if self._told is not None:
+            from reconfigure.sources.attempts import tell  # noqa: PLC0415 - only the daemon counts
+
+            tell(client, service, self._told)
         return client
 
 

@@ -1,12 +1,13 @@
 """Where a few named addresses come from: their rows, read by key, strongly consistent."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from reconfigure.directory.model import RawRow
 from reconfigure.errors import SourceError
 from reconfigure.sources.addresses import ATTRIBUTES
+from reconfigure.sources.answers import DamagedAnswerError
 from reconfigure.sources.retry import Policy, Source, read
 
 if TYPE_CHECKING:
@@ -55,13 +56,12 @@ def get(
     for _ in range(attempts):
         request = wanted
         answer = read(
-            lambda request=request: client.batch_get_item(RequestItems=request),  # type: ignore[misc]
+            lambda request=request: _asked(client, request, rows),  # type: ignore[misc]
             f"{len(keys)} named addresses",
             source=source,
             policy=policy,
         )
-        for found in answer["Responses"].get(table, ()):
-            row = cast("RawRow", found)
+        for row in answer["Responses"].get(table, ()):
             rows[row["address"]["S"]] = row
         wanted = answer.get("UnprocessedKeys") or {}
         if not wanted:
@@ -70,3 +70,17 @@ def get(
         f"reading {len(keys)} named addresses from {source.where} failed: AWS left some unread {attempts} times "
         "(throttled); they are read with everything else at the next pass"
     )
+
+
+def _asked(client: "DynamoDBClient", request: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """Return the answer, once it is one to what was asked: one that says nothing must not read as rows that are gone.
+
+    Raises:
+        DamagedAnswerError: it is not.
+    """
+    answer = cast("dict[str, Any]", client.batch_get_item(RequestItems=request))
+    if "Responses" not in answer:
+        raise DamagedAnswerError("the answer holds no rows, not even none")
+    if any(row.get("address", {}).get("S") not in keys for rows in answer["Responses"].values() for row in rows):
+        raise DamagedAnswerError("the answer holds a row that nobody asked for")
+    return answer

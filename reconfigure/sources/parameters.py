@@ -1,7 +1,7 @@
 """One SSM parameter that is re-read while the program runs, so that rotating it needs no redeploy.
 
-For values that are convenient rather than vital (the heartbeat's URL): reading it never fails; what was read last
-stays in use until something newer is.
+For values that are convenient rather than vital (the heartbeat's URL): once it was read, reading it never fails; what
+was read last stays in use until something newer is.
 """
 
 import threading
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from reconfigure.errors import SourceError
 from reconfigure.sources.answers import DamagedAnswerError
 from reconfigure.sources.retry import Source, aws_errors, failure
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-RETRY = 30.0  # seconds after a failed read, or the time to live where that is shorter
+RETRY = 30.0  # seconds after a failed or a doubted read, or the time to live where that is shorter
 
 
 class Parameter:
@@ -46,37 +47,53 @@ class Parameter:
         self._ttl = ttl
         self._lock = threading.Lock()
         self._value: str | None = None
-        self._due: float | None = None
-        self._failing = False
+        self._read_at: float | None = None
+        self._wait = ttl
+        self._doubted = False
+        self._failure: SourceError | None = None
 
-    def value(self) -> str | None:
-        """Return the value, read now when it is due; the last good one when that fails; None before the first."""
+    def value(self) -> str:
+        """Return the value, read now when it is due; the last good one when that fails.
+
+        Raises:
+            SourceError: it was never read; says why, also between two tries.
+        """
         with self._lock:
             now = self._clock()
-            if self._due is None or now >= self._due:
-                wait = self._ttl if self._refresh() else min(self._ttl, RETRY)
-                self._due = now + wait
-            return self._value
+            wait = min(self._wait, RETRY) if self._doubted else self._wait
+            if self._read_at is None or now >= self._read_at + wait:
+                self._refresh()
+                self._read_at, self._doubted = now, False
+                self._wait = self._ttl if self._failure is None else min(self._ttl, RETRY)
+            if self._value is not None:
+                return self._value
+            raise self._failure or SourceError(f"parameter {self._name} holds nothing")
 
-    def _refresh(self) -> bool:
-        """Read the parameter; log when reading starts or stops to fail, not each time. Return whether it succeeded."""
+    def doubt(self) -> None:
+        """Say that the value did not do, so that it is read again sooner: `RETRY` seconds after the last time.
+
+        Returns at once, also while a reading hangs.
+        """
+        self._doubted = True
+
+    def _refresh(self) -> None:
+        """Read the parameter; log when reading starts or stops to fail, not each time."""
         try:
             answer = self._read().get_parameter(Name=self._name, WithDecryption=True)
             if "Value" not in answer.get("Parameter", {}):
                 raise DamagedAnswerError("the answer holds no value")
         except aws_errors() as error:
-            if not self._failing:
-                source = Source(
-                    where="SSM",
-                    action="ssm:GetParameter (and kms:Decrypt)",
-                    settings="HEALTHCHECK_PING_PARAM and AWS_REGION",
-                )
-                message = str(failure(error, f"parameter {self._name}", source=source))
-                log.warning("parameter_read_failed", error=message, kept=self._value is not None)
-            self._failing = True
-            return False
-        if self._failing:
+            source = Source(
+                where="SSM",
+                action="ssm:GetParameter (and kms:Decrypt)",
+                settings="HEALTHCHECK_PING_PARAM and AWS_REGION",
+            )
+            failed = failure(error, f"parameter {self._name}", source=source)
+            if self._failure is None:
+                log.warning("parameter_read_failed", error=str(failed), kept=self._value is not None)
+            self._failure = failed
+            return
+        if self._failure is not None:
             log.info("parameter_read_again", parameter=self._name)
-        self._failing = False
+        self._failure = None
         self._value = answer["Parameter"]["Value"]
-        return True

@@ -47,6 +47,19 @@ class Received:
     receive_count: int
     sent: float | None = None
 
+    @classmethod
+    def of(cls, message: Any) -> Self:
+        """Return a message of a ReceiveMessage answer."""
+        attributes = message.get("Attributes", {})
+        sent = attributes.get("SentTimestamp")  # milliseconds
+        return cls(
+            id=message["MessageId"],
+            receipt=message["ReceiptHandle"],
+            body=message.get("Body", ""),
+            receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+            sent=None if sent is None else int(sent) / 1000,
+        )
+
 
 class QueueDepth(NamedTuple):
     """How many messages a queue holds; SQS calls its numbers approximate."""
@@ -93,7 +106,7 @@ class Queue:
             )
         except aws_errors() as error:
             raise failure(error, "messages", source=self._source("sqs:ReceiveMessage")) from error
-        return [_received(message) for message in answer.get("Messages", ())]
+        return [Received.of(message) for message in answer.get("Messages", ())]
 
     def acknowledge(self, messages: Sequence[Received]) -> list[Received]:
         """Delete messages; return those that are still there, and will be delivered again."""
@@ -236,18 +249,6 @@ def _batches(messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
 
 def _clamp(seconds: float, most: int) -> float:
     return max(0, min(most, seconds))
-
-
-def _received(message: Any) -> Received:
-    attributes = message.get("Attributes", {})
-    sent = attributes.get("SentTimestamp")  # milliseconds
-    return Received(
-        id=message["MessageId"],
-        receipt=message["ReceiptHandle"],
-        body=message.get("Body", ""),
-        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-        sent=None if sent is None else int(sent) / 1000,
-    )
 
 
 def _is_gone(entry: Any) -> bool:

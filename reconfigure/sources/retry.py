@@ -180,10 +180,11 @@ def read(request: Callable[[], T], what: str, *, source: Source, policy: Policy)
         raise failure(error, what, source=source) from error
 
 
-def failure(error: BaseException, what: str, *, source: Source) -> SourceError:
-    """Return the error that says what could not be read, from where, what came back and what to do."""
+def failure(error: BaseException, what: str, *, source: Source, doing: str = "reading") -> SourceError:
+    """Return the error that says what could not be read (or else), from where, what came back and what to do."""
     code = _code(error)
-    return SourceError(f"reading {what} from {source.where} failed: {code} {_message(error)}; {_fix(code, source)}")
+    way = {"reading": "from", "writing": "to"}.get(doing, "from")
+    return SourceError(f"{doing} {what} {way} {source.where} failed: {code} {_message(error)}; {_fix(code, source)}")
 
 
 def _code(error: BaseException) -> str:

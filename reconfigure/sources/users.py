@@ -40,11 +40,7 @@ def read(
         SourceError: a page could not be read, so the list would not be whole.
     """
     policy = Policy(attempts=attempts, checkpoint=checkpoint, sleep=sleep)
-    source = Source(
-        where=f"Cognito user pool {pool_id} in {client.meta.region_name}",
-        action="cognito-idp:ListUsers",
-        settings="COGNITO_POOL_ID and AWS_REGION",
-    )
+    source = _source(client, pool_id)
     # AttributesToGet would make the answers smaller, but Cognito then refuses the whole request as soon as one user
     # has no value for the attribute (API reference of ListUsers), and users without custom:osid are expected.
     request: dict[str, Any] = {"UserPoolId": pool_id, "Limit": PAGE}
@@ -65,6 +61,34 @@ def read(
             )
         seen.add(token)
         request["PaginationToken"] = token
+
+
+def find(client: "CognitoIdentityProviderClient", pool_id: str, name: str, *, attempts: int) -> CognitoUser | None:
+    """Return one user of a pool, None when it has none of that name.
+
+    Args:
+        client: Cognito.
+        pool_id: the pool.
+        name: a well-formed name: it goes into a filter, in quotes.
+        attempts: tries, the first included.
+
+    Raises:
+        SourceError: the pool could not be asked.
+    """
+    request: dict[str, Any] = {"UserPoolId": pool_id, "Filter": f'username = "{name}"', "Limit": 1}
+    policy = Policy(attempts=attempts, checkpoint=lambda: None)
+    found, _ = read_by_policy(
+        lambda: _page(client, request), f"user {name}", source=_source(client, pool_id), policy=policy
+    )
+    return next((user for user in found if user.name == name), None)
+
+
+def _source(client: "CognitoIdentityProviderClient", pool_id: str) -> Source:
+    return Source(
+        where=f"Cognito user pool {pool_id} in {client.meta.region_name}",
+        action="cognito-idp:ListUsers",
+        settings="COGNITO_POOL_ID and AWS_REGION",
+    )
 
 
 def _page(client: "CognitoIdentityProviderClient", request: Mapping[str, Any]) -> tuple[list[CognitoUser], str | None]:

@@ -22,6 +22,7 @@ from reconfigure.directory.model import CognitoUser, Directory
 from reconfigure.observe import Observer
 from reconfigure.phases import Phases
 from reconfigure.reconcile import Checkpoint, Reconciler
+from reconfigure.reporting.orders import PINNED_NAME
 from reconfigure.settings import load
 
 USERS = [
@@ -84,6 +85,7 @@ class Tier:
                 "RECONFIGURE_HOMES_DIR": str(folder / "home"),
                 "RECONFIGURE_SECRETS_DIR": str(folder / "secrets"),
                 "RECONFIGURE_SUPERVISOR_SOCKET": str(folder / "none.sock"),
+                "RECONFIGURE_HTTP": "off",  # its port would be one for all
                 "RECONFIGURE_ABSENT_PROGRAMS": "skip",
                 "RECONFIGURE_GUARD_MINIMUM": "2",
                 "RECONFIGURE_LOCK_WAIT": "10",
@@ -113,8 +115,10 @@ class Tier:
         return self.reconciler.input_digest(says)
 
     def leftovers(self) -> list[str]:
-        """Return what should not be there after a pass, and what should."""
+        """Return what should not be there after a pass, and what should; a pin is no leftover while it is in force."""
         known = {"current", "previous", "generations", "held.json", "lock", "status.json", "history.jsonl"}
+        if self.reconciler.orders.pin() is not None:
+            known.add(PINNED_NAME)
         found = [path.name for path in self.state.iterdir() if path.name not in known]
         generations = (self.state / "generations").iterdir()
         return found + [path.name for path in generations if not (path / "manifest.json").is_file()]

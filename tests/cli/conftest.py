@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from moto.server import ThreadedMotoServer
 
 from reconfigure.cli import cli
 from reconfigure.daemons import Supervisor
@@ -141,6 +140,10 @@ class World:
             UserPoolId=self.pool, Username=name, Password="Sample-passw0rd", Permanent=True
         )
 
+    def disable(self, name: str) -> None:
+        """Let a user no longer log in."""
+        self._clients.cognito.admin_disable_user(UserPoolId=self.pool, Username=name)
+
     def messages(self) -> list[dict[str, Any]]:
         """Take what lies on the queue."""
         answer = self._clients.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
@@ -158,15 +161,6 @@ class World:
         self._clients.cognito.delete_user_pool(UserPoolId=self.pool)
         self._clients.sqs.delete_queue(QueueUrl=self.queue_url)
         self._clients.sns.delete_topic(TopicArn=self.topic_arn)
-
-
-@pytest.fixture(scope="session")
-def double_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-READING = (
+READING: tuple[list[str], ...] = (
     ["status"],
     ["status", "--json"],
     ["diff"],
@@ -18,8 +18,13 @@ READING = (
     ["history"],
     ["health"],
     ["once", "--dry-run", "--diff"],
+    ["logs"],
+    ["doctor"],
+    ["explain", "alice@example.com"],
+    ["explain", "alice"],
+    [],
 )
-CHANGING = (["rollback", "--yes"], ["approve", "--yes"], ["once"])
+CHANGING = (["rollback", "--yes"], ["approve", "--yes"], ["once"], ["pause"], ["resume"])
 
 
 def _no_folder(state: Path) -> None:
@@ -114,6 +119,21 @@ def test_no_damage_of_the_state_folder_ends_in_a_traceback(
         assert result.exit_code != 1 or result.stdout or result.stderr, arguments
 
 
+@pytest.mark.parametrize("name", ["status.json", "history.jsonl", "held.json", "paused", "pinned.json", "lock.holder"])
+def test_nothing_waits_for_what_a_stranger_put_in_place_of_a_file(
+    changed: Any,  # noqa: ARG001
+    spawn: Any,
+    state: Path,
+    name: str,
+) -> None:
+    """A FIFO keeps whoever reads it plainly for ever."""
+    for arguments in (*READING, *CHANGING):
+        (state / name).unlink(missing_ok=True)
+        os.mkfifo(state / name)
+        done = spawn(*arguments)
+        assert done.returncode in {0, 1, 3}, (arguments, done.stderr)
+
+
 @pytest.mark.parametrize(
     "closed", ["state", "generations", "status.json", "history.jsonl", "held.json", "manifest.json"]
 )
@@ -143,6 +163,48 @@ def test_a_full_disk_behind_standard_output_is_said(changed: Any) -> None:  # no
             assert "Traceback" not in done.stderr, (arguments, done.stderr)
             assert done.returncode == 1
             assert os.strerror(28) in done.stderr
+
+
+def test_full_disks_behind_both_outputs_leave_the_exit_code(changed: Any) -> None:  # noqa: ARG001
+    with Path("/dev/full").open("w") as full:
+        for arguments in (*READING, *CHANGING):
+            command = [sys.executable, "-m", "reconfigure", *arguments]
+            done = subprocess.run(command, stdout=full, stderr=full, timeout=60, check=False)
+            assert done.returncode == 1, arguments
+
+
+def test_a_log_that_fits_nowhere_makes_no_failure_of_a_rollback(changed: Any) -> None:  # noqa: ARG001
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "reconfigure", "rollback", "--yes"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=60, check=False)
+    assert "live now" in done.stdout
+    assert done.returncode == 0
+
+
+def test_who_has_no_standard_input_is_told_to_say_yes(changed: Any) -> None:  # noqa: ARG001
+    command = ["sh", "-c", 'exec "$0" -m reconfigure rollback <&-', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "no terminal to ask at" in done.stderr
+
+
+def test_a_closed_standard_error_takes_nothing_from_the_answer(changed: Any) -> None:  # noqa: ARG001
+    for arguments in READING:
+        command = ["sh", "-c", 'exec "$0" -m reconfigure "$@" 2>&-', sys.executable, *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.stdout, arguments
+        assert done.returncode in {0, 1, 3}
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "wide"])
+def test_an_absurd_width_leaves_nothing_out(changed: Any, spawn: Any, columns: str) -> None:  # noqa: ARG001
+    for arguments in (["history"], ["logs"], ["diff"]):
+        shown = [spawn(*arguments, env={**os.environ, "COLUMNS": width}).stdout for width in (columns, "200")]
+        # Letters alone: how long ago something was may be another number by then.
+        narrow, wide = (sorted(filter(str.isalpha, text)) for text in shown)
+        assert wide
+        assert narrow == wide, arguments
 
 
 def test_a_closed_standard_output_does_no_harm(changed: Any) -> None:  # noqa: ARG001

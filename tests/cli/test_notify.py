@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from embedded.faults import Fault, FaultProxy
+
 
 @pytest.fixture
 def queue(world: Any, environment: pytest.MonkeyPatch) -> Any:
@@ -63,6 +65,20 @@ def test_a_queue_that_is_not_there_is_said(queue: Any, run: Any, environment: py
     assert result.exit_code == 1
     assert f"publishing to {queue.queue_url}-gone failed" in result.stderr
     assert "sqs:SendMessage" in result.stderr
+
+
+@pytest.mark.parametrize("fault", [Fault.answer(b"<html>log in first</html>"), Fault.answer(b"{}"), Fault.truncated()])
+def test_what_is_no_answer_of_aws_is_said(
+    queue: Any, run: Any, environment: pytest.MonkeyPatch, double_url: str, fault: Fault
+) -> None:
+    environment.setenv("RECONFIGURE_TOPIC_ARN", queue.topic_arn)
+    with FaultProxy(double_url) as proxy:
+        environment.setenv("AWS_ENDPOINT_URL", proxy.url)
+        proxy.fail("", fault)
+        result = run("notify", "shop@acme.example.com")
+    assert result.exit_code == 1
+    assert f"publishing to {queue.topic_arn} failed: what came back is no answer of AWS" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_missing_credentials_are_said(queue: Any, spawn: Any, environment: pytest.MonkeyPatch) -> None:

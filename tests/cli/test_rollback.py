@@ -19,43 +19,54 @@ def _status(state: Path) -> dict[str, Any]:
     return document
 
 
-def test_it_returns_to_the_generation_before_and_holds_the_one_it_left(
+def test_it_returns_to_the_generation_before_and_pins_it(
     changed: Any,  # noqa: ARG001
     run: Any,
     active: Callable[[], str],
     generations: Callable[[], list[str]],
 ) -> None:
-    old, new = generations()
+    old, _ = generations()
     result = run("rollback", "--yes")
     assert result.exit_code == 0
     assert active() == old
     said = " ".join(result.stdout.split())
     assert f"live now: {old}" in said
-    assert f"{new} is held: it stays away until the source says something else, or until 'reconfigure approve'" in said
+    assert f"{old} is pinned: nothing else goes live until 'reconfigure resume' lifts the pin" in said
 
 
-def test_the_next_pass_does_not_bring_it_back_until_the_source_says_something_else(
+def test_no_pass_undoes_it_whatever_the_source_says_until_resume(
     changed: Any, run: Any, active: Callable[[], str], generations: Callable[[], list[str]]
 ) -> None:
     old = generations()[0]
     assert run("rollback", "--yes").exit_code == 0
     assert run("once").exit_code == 1
-    assert active() == old
     changed.put("another@example.com", "bob")
+    result = run("once")
+    assert result.exit_code == 1
+    assert "imap: pinned" in result.stdout
+    assert "addresses +2 -2" in result.stdout
+    assert active() == old
+    assert len(generations()) == 2, "nothing is built for what may not go live"
+    assert run("resume").exit_code == 0
     assert run("once").exit_code == 0
-    assert active() == generations()[-1]
-    assert len(generations()) == 3
+    assert active() == generations()[-1] != old
 
 
-def test_approve_brings_it_back(changed: Any, run: Any, active: Callable[[], str]) -> None:  # noqa: ARG001
-    before = active()
+def test_approve_of_what_is_held_lifts_the_pin(
+    changed: Any, run: Any, active: Callable[[], str], generations: Callable[[], list[str]], state: Path
+) -> None:
+    changed.delete("seeds@garden.example.org", "bees@garden.example.org", "carol@example.com", "bob@example.com")
+    assert run("once").exit_code == 1
+    held = generations()[-1]
     assert run("rollback", "--yes").exit_code == 0
+    assert json.loads(run("status", "--json").stdout)["held"]["id"] == held
     assert run("approve", "--yes").exit_code == 0
-    assert active() == before
+    assert active() == held
+    assert not (state / "pinned.json").exists()
     assert run("once").exit_code == 0
 
 
-def test_status_and_history_say_so_at_once_and_by_whom(
+def test_status_and_history_say_so_at_once_by_whom_and_why(
     changed: Any,  # noqa: ARG001
     run: Any,
     state: Path,
@@ -63,20 +74,37 @@ def test_status_and_history_say_so_at_once_and_by_whom(
     generations: Callable[[], list[str]],
 ) -> None:
     environment.setenv("SUDO_USER", "carol")
-    old, new = generations()
-    assert run("rollback", "--yes").exit_code == 0
+    old, _ = generations()
+    assert run("rollback", "--yes", "--reason", "half of acme is gone").exit_code == 0
     me = f"{pwd.getpwuid(os.getuid()).pw_name} (sudo by carol)"
     line = _history(state)[-1]
-    assert (line["outcome"], line["by"], line["generation"], line["held"]) == ("rolled back", me, old, new)
+    assert (line["outcome"], line["by"], line["generation"], line["held"]) == ("rolled back", me, old, None)
+    assert line["reason"] == "half of acme is gone"
     status = _status(state)
-    assert (status["state"], status["generation"], status["held"]["generation"]) == ("held", old, new)
-    assert status["held"]["reasons"] == [f"rolled back to {old} by {me}"]
+    assert (status["state"], status["generation"], status["held"]) == ("pinned", old, None)
+    assert (status["pinned"]["generation"], status["pinned"]["by"]) == (old, me)
     shown = run("status")
     assert shown.exit_code == 1
-    assert f"rolled back by {me}" in " ".join(shown.stdout.split())
-    assert f"live since: {old}" not in shown.stdout
+    said = " ".join(shown.stdout.split())
+    assert f"rolled back by {me}" in said
+    assert f"pinned to generation {old} by {me} since" in said
+    assert "half of acme is gone" in said
+    pinned = json.loads(run("status", "--json").stdout)["pinned"]
+    assert (pinned["generation"], pinned["by"], pinned["why"]) == (old, me, "half of acme is gone")
     assert "rolled back" in run("history").stdout
     assert json.loads(run("health").stdout)["status"] == "degraded"
+
+
+@pytest.mark.parametrize("reason", ["two\nlines", "\x1b[2J", "x" * 301])
+def test_a_reason_that_could_forge_a_line_is_refused(
+    changed: Any,  # noqa: ARG001
+    run: Any,
+    active: Callable[[], str],
+    reason: str,
+) -> None:
+    before = active()
+    assert run("rollback", "--yes", "--reason", reason).exit_code == 2
+    assert active() == before
 
 
 def test_it_goes_to_the_generation_that_is_named(
@@ -107,6 +135,7 @@ def test_what_cannot_be_returned_to_changes_nothing(
     assert why in result.stderr
     assert (active(), _history(state), _status(state)) == before
     assert not (state / "held.json").exists()
+    assert not (state / "pinned.json").exists()
 
 
 def test_with_one_generation_there_is_nothing_to_return_to(live: Any, run: Any) -> None:  # noqa: ARG001

@@ -23,7 +23,7 @@ from reconfigure.generations.build import Builder
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
-from reconfigure.outcome import PassResult
+from reconfigure.outcome import Outcome, PassResult
 from reconfigure.phases import Phases
 from reconfigure.rendering import Renderer
 from reconfigure.settings import Settings, load
@@ -31,6 +31,7 @@ from reconfigure.sources.aws import Clients
 from reconfigure.tiers import TierManifest, load_manifest
 
 REGION = "eu-west-1"
+MANY = [f"shop{n}@acme.example.com" for n in range(20)]
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 USERS = {"alice": 2001, "bob": 2002, "carol": 2003}
 ROWS = {
@@ -252,3 +253,12 @@ def tier(aws: Clients, tmp_path: Path) -> Iterator[Callable[..., Tier]]:
         one.reconciler.clients.close()
     aws.dynamodb.delete_table(TableName=name)
     aws.cognito.delete_user_pool(UserPoolId=pool)
+
+
+@pytest.fixture
+def imap(tier: Callable[..., Any]) -> Any:
+    """The delivery tier with twenty addresses live."""
+    imap = tier("imap")
+    imap.put(*MANY)
+    assert imap.pass_().outcome is Outcome.CHANGED
+    return imap

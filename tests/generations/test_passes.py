@@ -3,29 +3,25 @@
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconfigure import inbox
 from reconfigure.errors import GenerationError
 from reconfigure.outcome import Outcome
 from reconfigure.report import Reporter
+from reconfigure.reporting import status
+from reconfigure.reporting.reports import QueueReport
+from reconfigure.runbooks import Runbook
+from reconfigure.standing import look
 from reconfigure.tiers import Reload
-
-MANY = [f"shop{n}@acme.example.com" for n in range(20)]
+from tests.generations.conftest import MANY
 
 MakeTier = Callable[..., Any]
 Seen = Callable[[Path], dict[str, Any]]
-
-
-@pytest.fixture
-def imap(tier: MakeTier) -> Any:
-    """The delivery tier with twenty addresses live."""
-    imap = tier("imap")
-    imap.put(*MANY)
-    assert imap.pass_().outcome is Outcome.CHANGED
-    return imap
 
 
 def outcome(tier: Any) -> str:
@@ -48,15 +44,37 @@ def test_a_changed_source_is_live_after_the_next_pass(imap: Any) -> None:
     assert imap.store.before().id == result.active.parent
 
 
+def test_that_messages_cannot_be_received_stays_in_the_status_until_they_can_be(imap: Any) -> None:
+    loop, by_hand = Reporter(imap.settings, None), Reporter(imap.settings, None)
+
+    def said() -> str | None:
+        document = status.read(imap.settings.state_dir / status.STATUS_NAME)
+        assert document is not None
+        assert document.queue is not None
+        return document.queue.receive_error
+
+    loop.finish(imap.pass_())
+    loop.saw(inbox.Seen(QueueReport(seen="2026-11-24T08:00:00+00:00", visible=3), None), oldest=None)
+    loop.received(error="receiving is denied")
+    assert said() == "receiving is denied"
+    by_hand.finish(imap.pass_())
+    assert said() == "receiving is denied"
+    standing = look(imap.settings, now=datetime.now(UTC))
+    assert standing.health.status == "degraded"
+    assert standing.runbook is Runbook.QUEUE_GROWING
+    loop.received(error=None)
+    assert said() is None
+
+
 def test_a_pass_with_nothing_to_do_writes_only_the_status(imap: Any, seen: Seen) -> None:
     reporter = Reporter(imap.settings, None)
     reporter.finish(imap.pass_())
-    status = imap.settings.state_dir / "status.json"
+    written = imap.settings.state_dir / "status.json"
     generations = seen(imap.store.folder)
     others = {path: facts for path, facts in seen(imap.settings.state_dir).items() if path != "status.json"}
     homes = seen(imap.settings.homes_dir)
     folder = imap.store.folder.stat()
-    before = status.read_text()
+    before = written.read_text()
     for _ in range(2):
         result = imap.pass_()
         assert result.outcome is Outcome.UNCHANGED
@@ -65,7 +83,7 @@ def test_a_pass_with_nothing_to_do_writes_only_the_status(imap: Any, seen: Seen)
     assert imap.store.folder.stat().st_mtime_ns == folder.st_mtime_ns
     assert {path: facts for path, facts in seen(imap.settings.state_dir).items() if path != "status.json"} == others
     assert seen(imap.settings.homes_dir) == homes
-    assert status.read_text() != before
+    assert written.read_text() != before
 
 
 @pytest.mark.parametrize("path", ["mail/access.db", "passwd/passwd"])
@@ -166,44 +184,6 @@ def test_a_first_generation_that_would_be_empty_is_held(tier: MakeTier) -> None:
     assert not imap.store.current.is_symlink()
     imap.reconciler.approve()
     assert imap.store.active().counts["addresses"] == 0
-
-
-def test_rollback_stays_until_the_source_says_something_else(imap: Any) -> None:
-    first = imap.store.active()
-    imap.put("wrong@acme.example.com")
-    second = imap.pass_().active
-    manifest, _ = imap.reconciler.rollback(by="operator")
-    assert manifest == first == imap.store.active()
-    assert imap.store.before() == second
-    assert "wrong@" not in imap.served()
-    result = imap.pass_()
-    assert (result.outcome, result.held.id) == (Outcome.HELD, second.id)
-    assert f"rolled back to {first.id} by operator" in result.reason
-    assert imap.store.active() == first
-    imap.drop("wrong@acme.example.com")
-    imap.put("right@acme.example.com")
-    assert outcome(imap) == "changed"
-    assert imap.store.held() is None
-    assert "right@" in imap.served()
-
-
-def test_what_was_rolled_back_can_be_approved_again(imap: Any) -> None:
-    imap.put("right@acme.example.com")
-    second = imap.pass_().active
-    imap.reconciler.rollback(by="operator")
-    assert imap.pass_().outcome is Outcome.HELD
-    imap.reconciler.approve()
-    assert imap.store.active() == second
-    assert outcome(imap) == "unchanged"
-
-
-def test_a_source_that_says_again_what_is_live_ends_a_rollback(imap: Any) -> None:
-    imap.put("wrong@acme.example.com")
-    imap.pass_()
-    imap.reconciler.rollback(by="operator")
-    imap.drop("wrong@acme.example.com")
-    assert outcome(imap) == "unchanged"
-    assert imap.store.held() is None
 
 
 def test_rollback_goes_to_any_generation_by_its_id(imap: Any) -> None:

@@ -10,15 +10,18 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
-from moto.server import ThreadedMotoServer
 
 from embedded.faults import FaultProxy
+from reconfigure.inbox import Seen
 from reconfigure.loop import Loop
 from reconfigure.outcome import Outcome, PassResult
 from reconfigure.pace import Pace
 from reconfigure.reconcile import Checkpoint
+from reconfigure.reporting.orders import Orders
+from reconfigure.reporting.reports import Pause
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue import Queue
+from reconfigure.watching import Watch
 
 REGION = "eu-west-1"
 
@@ -43,6 +46,11 @@ class Passes:
         self.attempts: list[int | None] = []
         self.pauses: list[float] = []
         self.finished: list[Outcome] = []
+        self.rests: list[tuple[Pause, bool]] = []
+        self.rested_in_time: list[bool] = []
+        self.seen: list[tuple[Seen, float | None]] = []
+        self.receiving: list[str | None] = []
+        self.fleet_seen = 0
         self._steps: list[Callable[[Checkpoint], Outcome]] = [lambda _: Outcome.UNCHANGED]
 
     def then(self, *steps: Outcome | Callable[[Checkpoint], Outcome]) -> None:
@@ -70,6 +78,21 @@ class Passes:
         self.pauses.append(next_pass)
         self.finished.append(result.outcome)
 
+    def rest(self, pause: Pause, *, first: bool) -> None:
+        self.rests.append((pause, first))
+
+    def rested(self, *, in_time: bool) -> None:
+        self.rested_in_time.append(in_time)
+
+    def saw(self, seen: Seen, *, oldest: float | None) -> None:
+        self.seen.append((seen, oldest))
+
+    def saw_fleet(self) -> None:
+        self.fleet_seen += 1
+
+    def received(self, *, error: str | None) -> None:
+        self.receiving.append(error)
+
 
 def _constant(outcome: Outcome) -> Callable[[Checkpoint], Outcome]:
     return lambda _: outcome
@@ -91,15 +114,6 @@ def until() -> Callable[..., None]:
             time.sleep(0.01)
 
     return until
-
-
-@pytest.fixture(scope="session")
-def double_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture
@@ -164,8 +178,14 @@ def start(passes: Passes, messages: Queue) -> Iterator[Callable[..., Loop]]:
     running: list[tuple[Loop, threading.Thread]] = []
     errors: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
-    def start(pace: Pace = PACE, *, source: Queue | None = messages) -> Loop:
-        loop = Loop(passes, passes, messages=source, pace=pace)
+    def start(
+        pace: Pace = PACE,
+        *,
+        source: Queue | None = messages,
+        orders: Orders | None = None,
+        watch: Watch | None = None,
+    ) -> Loop:
+        loop = Loop(passes, passes, messages=source, pace=pace, orders=orders, watch=watch)
 
         def run() -> None:
             try:

@@ -1,7 +1,9 @@
 """When the loop makes passes, and what it does with messages meanwhile; the passes themselves are made up."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from reconfigure.loop import Loop
 from reconfigure.outcome import Outcome
 from reconfigure.pace import Pace
 from reconfigure.reconcile import Checkpoint
+from reconfigure.reporting.orders import Orders
 from reconfigure.sources.queue import Queue, QueueDepth, Received
 
 if TYPE_CHECKING:
@@ -168,12 +171,39 @@ def test_an_answer_of_the_queue_that_makes_no_sense_does_not_end_the_polling(
     (said,) = [line for line in logs if line["event"] == "queue_receive_failed"]
     assert isinstance(said["exc_info"], KeyError)
     assert [line["failures"] for line in logs if line["event"] == "queue_receive_recovered"] == [2]
+    assert passes.receiving == [said["error"], said["error"], None]
 
 
 def test_without_a_queue_the_timer_makes_the_passes(passes: "Passes", start: Start, until: Until) -> None:
     start(replace(PACE, interval=0.2), source=None)
     until(lambda: len(passes.finished) >= 4)
     assert set(passes.triggers[1:]) == {"timer"}
+
+
+def test_the_first_pass_waits_for_a_moment_of_its_own(
+    passes: "Passes", start: Start, until: Until, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    start(SpreadPace(**vars(replace(PACE, spread=0.5))), orders=Orders(tmp_path))
+    until(lambda: passes.triggers)
+    assert passes.triggers == ["start"]
+    assert time.monotonic() - began >= 0.5
+
+
+def test_a_change_does_not_wait_for_the_first_pass(
+    passes: "Passes", start: Start, send: Send, until: Until, tmp_path: Path
+) -> None:
+    start(SpreadPace(**vars(replace(PACE, spread=3600))), orders=Orders(tmp_path))
+    send()
+    until(lambda: passes.triggers)
+    assert passes.triggers == ["message"]
+
+
+class SpreadPace(Pace):
+    """A pace without chance: the first pass waits as long as it may."""
+
+    def start(self, chance: Callable[[], float] = lambda: 1.0) -> float:
+        return super().start(chance)
 
 
 def test_a_stop_gives_back_what_a_pass_and_a_poll_hold(

@@ -32,6 +32,12 @@ def simulate(pace: Pace, arrivals: list[float]) -> list[tuple[float, list[float]
     return [*made, (burst.due, waiting)]
 
 
+@given(st.floats(0, 300), CHANCE)
+def test_the_first_pass_waits_no_longer_than_the_spread(spread: float, chance: float) -> None:
+    pace = Pace(interval=900, jitter=0.1, quiet=0.1, quiet_limit=1, retry=1, spread=spread)
+    assert 0 <= pace.start(lambda: chance) <= spread
+
+
 @given(PACES, GAPS)
 def test_every_message_is_in_one_pass_that_begins_no_later_than_the_limit_after_it(
     pace: Pace, gaps: list[float]

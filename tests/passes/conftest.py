@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
+from embedded.aws import create_fleet_table
 from embedded.faults import FaultProxy
 from embedded.healthchecks import HealthchecksDouble
 from reconfigure.settings import Settings, load
@@ -69,6 +69,12 @@ class World:
             AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+
+    def make_fleet(self) -> str:
+        """Make the fleet table; return its name."""
+        name = f"fleet-{self.mark}"
+        create_fleet_table(self.direct.dynamodb, name)
+        return name
 
     def drop_table(self) -> None:
         self.direct.dynamodb.delete_table(TableName=self.table)
@@ -187,14 +193,19 @@ class Daemon:
 
     def status_when(self, true: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Wait until its status document, which comes after the log line of a pass, is so; return it."""
-        _until(lambda: true(self.status()), "what the status should say")
+        written = self.state / "status.json"
+        _until(lambda: written.exists() and true(self.status()), "what the status should say")
         return self.status()
 
     def served(self) -> dict[str, str]:
-        """What the live access map answers for each address, as makemap reads it back."""
+        """What the live access map answers for each address, as makemap reads it back.
+
+        A flip between its look at a file and its opening of it would make makemap refuse: the generation is named.
+        """
         if not (self.state / "current").exists():
             return {}
-        command = ["makemap", "-u", "-C", os.devnull, "btree", str(self.state / "current/mail/access")]
+        generation = (self.state / "current").resolve()
+        command = ["makemap", "-u", "-C", os.devnull, "btree", str(generation / "mail/access")]
         dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
         return dict(re.findall(r"^to:(\S+)\s+(.+)$", dumped, re.MULTILINE))
 
@@ -215,15 +226,6 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-
-
-@pytest.fixture(scope="session")
-def double_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -277,6 +279,7 @@ def environment(world: World, pings: HealthchecksDouble, tmp_path: Path) -> dict
         "RECONFIGURE_SECRETS_DIR": str(tmp_path / "secrets"),
         "RECONFIGURE_HOMES_DIR": str(tmp_path / "homes"),
         "RECONFIGURE_SUPERVISOR_SOCKET": str(tmp_path / "supervisor.sock"),
+        "RECONFIGURE_HTTP": "off",  # its port would be one for all
         "RECONFIGURE_INTERVAL": "3600",
         "RECONFIGURE_RETRY_SECONDS": "0.3",
         "RECONFIGURE_POLL_SECONDS": "1",

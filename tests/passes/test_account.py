@@ -9,15 +9,17 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconfigure import account
 from reconfigure.errors import ConfigurationError
+from tests.passes.conftest import CHECKOUT
 
 if TYPE_CHECKING:
     from tests.passes.conftest import Daemon, World
@@ -32,25 +34,38 @@ KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\n-----END PRIVATE K
 SECRETS = {"TLS_CA_BUNDLE": CERTIFICATE, "TLS_CERT": CERTIFICATE, "TLS_KEY": KEY}
 
 
-# Python may lie where root alone may look (in root's home); for these processes it is mounted where all may.
-REACHABLE = """
-mount --bind "$1" /mnt
-mount -t tmpfs -o mode=0755 none "$2"
-mkdir -p "$1"
-mount --bind /mnt "$1"
-shift 2
-exec "$@"
+LAY = """
+lay() {
+    (umask 022; mkdir -p "$2")
+    for each in "$1"/* "$1"/.[!.]*; do
+        if [ -d "$each" ]; then mkdir "$2/${each##*/}"; elif [ -f "$each" ]; then : >"$2/${each##*/}"; else continue; fi
+        mount --bind "$each" "$2/${each##*/}"
+    done
+}
+mount -t tmpfs none /mnt
 """
+
+
+def cover(place: Path) -> Path | None:
+    """Return the topmost folder on the way to a place that root alone may enter; None where everybody may."""
+    return next((folder for folder in reversed((place, *place.parents)) if not folder.stat().st_mode & 0o001), None)
+
+
+def reachable(covers: Mapping[Path, Path]) -> str:
+    """Return a script that lays what is below such folders where everybody may enter, in its own view, and goes on."""
+    places = [(f"/mnt/{number}", quote(str(place))) for number, place in enumerate(covers)]
+    bind = [f"mkdir {kept}; mount --bind {place} {kept}" for kept, place in places]
+    hide = [f"mount -t tmpfs -o mode=0755 none {quote(str(folder))}" for folder in set(covers.values())]
+    lay = [f"lay {kept} {place}" for kept, place in places]
+    return LAY + "\n".join([*bind, *hide, *lay, 'cd "$PWD"', 'exec "$@"'])
 
 
 @pytest.fixture
 def run(run: Run) -> Run:
-    python = Path(sys.base_prefix)
-    shut = [place for place in (python, *python.parents) if not place.stat().st_mode & 0o001]
-    if not shut:
-        return run
-    through = ["unshare", "--mount", "sh", "-ec", REACHABLE, "sh", str(python), str(shut[-1])]
-    return partial(run, through=through)
+    # Python and the checkout may lie where root alone may look (in root's home).
+    places = {Path(sys.base_prefix), CHECKOUT, *({Path(sys.prefix)} - {CHECKOUT / ".venv"})}
+    covers = {place: folder for place in places if (folder := cover(place)) is not None}
+    return partial(run, through=["unshare", "--mount", "sh", "-ec", reachable(covers), "sh"]) if covers else run
 
 
 @pytest.fixture
@@ -126,8 +141,10 @@ def test_an_operators_pass_in_a_root_shell_leaves_nothing_of_roots(
     rollback = run("rollback", "--yes", **own)
     assert ended(rollback) == 0, rollback.err.read_text()
     assert "more@acme.example.com" not in rollback.served()
-    approve = run("approve", "--yes", **own)
-    assert ended(approve) == 0, approve.err.read_text()
+    for command in ("pause", "resume", "once"):
+        done = run(command, **own)
+        assert ended(done) == 0, done.err.read_text()
+    assert "more@acme.example.com" in done.served()
     assert owners(folder / "state") == {ACCOUNT}
     assert '"by": "root' in (folder / "state" / "history.jsonl").read_text(), "it still says who asked"
 

@@ -16,6 +16,7 @@ from reconfigure.outcome import Outcome
 from reconfigure.report import Reporter
 from reconfigure.reporting import status
 from reconfigure.reporting.heartbeat import Heartbeat
+from reconfigure.reporting.reports import PassReport
 from reconfigure.settings import Settings
 from reconfigure.sources.parameters import Parameter
 from reconfigure.sources.queue import Queue
@@ -40,7 +41,7 @@ def running(settings: Settings, *, messages: Queue | None, heartbeat: Heartbeat 
         assert not thread.is_alive()
 
 
-def last_pass(settings: Settings) -> status.PassReport | None:
+def last_pass(settings: Settings) -> PassReport | None:
     document = status.read(settings.state_dir / status.STATUS_NAME)
     return document.pass_ if document else None
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from embedded.faults import Fault
 
 if TYPE_CHECKING:
@@ -52,6 +54,25 @@ def test_where_reading_by_key_is_denied_everything_is_read(run: Run, world: "Wor
     daemon.wait("pass_finished", count=2, outcome="changed")
     until(world.is_drained)
     assert "shop@acme.example.com" in daemon.served()
+    assert daemon.said("read_by_key_failed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b'{"Responses": {"t": [{"address": {"S": "else@acme.example.com"}}]}}', b'{"Responses": {"t": [{}]}}'],
+)
+def test_an_answer_that_is_none_to_what_was_asked_takes_no_address_away(
+    run: Run, world: "World", until: Until, body: bytes
+) -> None:
+    world.put("info@acme.example.com", "old@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished", outcome="changed")
+    world.proxy.fail("BatchGetItem", Fault.answer(body))
+    world.delete("old@acme.example.com")
+    world.send(changed("info@acme.example.com", "old@acme.example.com"))
+    daemon.wait("pass_finished", count=2, outcome="changed")
+    until(world.is_drained)
+    assert daemon.served() == {"info@acme.example.com": "RELAY"}
     assert daemon.said("read_by_key_failed")
 
 

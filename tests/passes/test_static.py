@@ -1,6 +1,7 @@
 """The daemons' own configuration: written by `prepare` from settings alone, where it is asked for."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,13 @@ master
 {% endif %}
 """
 
+# A daemon that takes sizes up to 50 MiB.
+CHECKER = """
+import sys
+size = int(open(sys.argv[1]).read().split("size ")[1].split()[0])
+sys.exit(f"{sys.argv[1]}: size {size} is more than I take" if size > 52_428_800 else 0)
+"""
+
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
@@ -37,7 +45,8 @@ def templates(tmp_path: Path) -> Path:
     shutil.copytree(TEMPLATES, folder)
     path = folder / "smtp-in" / "tier.yaml"
     document = yaml.safe_load(path.read_text())
-    document["static"] = [{"path": "daemon.conf", "template": "daemon.conf.j2", "mode": "0640"}]
+    check = [sys.executable, "-c", CHECKER, "{file}"]
+    document["static"] = [{"path": "daemon.conf", "template": "daemon.conf.j2", "mode": "0640", "check": check}]
     path.write_text(yaml.safe_dump(document))
     (folder / "smtp-in" / "daemon.conf.j2").write_text(TEXT)
     return folder
@@ -116,3 +125,24 @@ def test_preflight_covers_the_daemons_configuration(run: Run, world: "World", as
     world.put("info@acme.example.com")
     assert ended(run("prepare", **asked, PREFLIGHT="1")) == 0
     assert (Path(asked["RECONFIGURE_STATIC_DIR"]) / "daemon.conf").exists()
+
+
+def test_preflight_fails_with_what_the_daemons_own_checker_says(
+    run: Run, world: "World", asked: dict[str, str]
+) -> None:
+    world.put("info@acme.example.com")
+    preflight = run("prepare", **asked, PREFLIGHT="1", RECONFIGURE_MESSAGE_BYTES="60000000")
+    assert ended(preflight) == 1
+    assert "size 60000000 is more than I take" in preflight.err.read_text()
+    assert preflight.err.read_text().startswith("not ready: ")
+
+
+def test_a_start_says_what_a_daemon_will_not_take_and_goes_on_with_the_others(
+    run: Run, world: "World", asked: dict[str, str]
+) -> None:
+    world.put("info@acme.example.com")
+    prepare = run("prepare", **asked, RECONFIGURE_MESSAGE_BYTES="60000000")
+    assert ended(prepare) == 0
+    refused = prepare.wait("configuration_refused")
+    assert refused["file"] == "daemon.conf"
+    assert "more than I take" in refused["error"]

@@ -11,6 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from embedded.healthchecks import Behaviour, HealthchecksDouble
+from reconfigure.errors import SourceError
 from reconfigure.reporting.healthchecks import BODY_LIMIT
 from reconfigure.reporting.heartbeat import Heartbeat, body
 
@@ -204,6 +205,55 @@ def test_a_source_of_the_url_that_fails_is_reported_and_asked_again(
     assert "PermissionError: not allowed to read https://hc-ping.com/***" in heartbeat.state()["last_error"]["error"]
     broken.clear()
     assert healthchecks.wait(lambda double: double.check("imap").status == "up")
+
+
+def test_a_failed_ping_casts_doubt_on_its_url_and_a_delivered_one_does_not(
+    healthchecks: HealthchecksDouble, heartbeats: Make, rid: Rid
+) -> None:
+    asked = [f"http://127.0.0.1:1/{SECRET}"]
+    doubted: list[str] = []
+
+    def doubt() -> None:
+        doubted.append(asked[0])
+        asked[0] = healthchecks.url("imap")
+
+    heartbeat = heartbeats(lambda: asked[0], doubt=doubt)
+    heartbeat.success(rid(), "")
+    assert healthchecks.wait(lambda double: double.check("imap").status == "up")
+    until(lambda: heartbeat.state()["pending"] is None)
+    assert doubted == [f"http://127.0.0.1:1/{SECRET}"]
+
+
+def test_doubt_that_takes_long_delays_nothing(heartbeats: Make, rid: Rid) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def doubt() -> None:
+        asked.set()
+        released.wait()
+
+    heartbeat = heartbeats(lambda: f"http://127.0.0.1:1/{SECRET}", doubt=doubt)
+    heartbeat.success(rid(), "")
+    assert asked.wait(20)
+    next_pass = threading.Thread(target=heartbeat.start, args=[rid()], daemon=True)
+    next_pass.start()
+    next_pass.join(20)
+    late = next_pass.is_alive()
+    released.set()
+    assert not late
+
+
+def test_a_url_that_cannot_be_read_is_a_failed_ping_that_says_why(heartbeats: Make, rid: Rid) -> None:
+    def url() -> str:
+        raise SourceError("reading parameter /ping from SSM failed: AccessDeniedException; allow ssm:GetParameter")
+
+    heartbeat = heartbeats(url)
+    heartbeat.success(rid(), "")
+    until(lambda: heartbeat.state()["consecutive_failures"])
+    assert heartbeat.state()["enabled"] is True
+    assert heartbeat.state()["last_error"]["error"] == (
+        "the ping URL is not known: "
+        "reading parameter /ping from SSM failed: AccessDeniedException; allow ssm:GetParameter"
+    )
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://", "no url", "http://[::1/x", "http://\x00/"])

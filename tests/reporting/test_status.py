@@ -20,17 +20,20 @@ from hypothesis import strategies as st
 from reconfigure.directory.model import Quarantine, Refusal
 from reconfigure.errors import ReconfigureError
 from reconfigure.reporting import documents
-from reconfigure.reporting.status import (
+from reconfigure.reporting.reports import (
     ErrorReport,
+    FleetReport,
     HeldReport,
     PassReport,
+    Pause,
+    Pin,
+    ProgramReport,
+    ProgramsReport,
     QuarantineReport,
+    QueueReport,
     RefusalReport,
-    Status,
-    health,
-    read,
-    write,
 )
+from reconfigure.reporting.status import Status, health, read, write
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 WORDS = st.text(max_size=20)
@@ -57,7 +60,7 @@ statuses = st.builds(
         phases=st.dictionaries(WORDS, SECONDS, max_size=3),
         requests=NUMBERS,
     ),
-    last_error=st.none() | st.builds(ErrorReport, time=WORDS, error=WORDS),
+    last_error=st.none() | st.builds(ErrorReport, time=WORDS, error=WORDS, cause=WORDS),
     counts=NUMBERS,
     quarantine=st.builds(
         QuarantineReport,
@@ -71,7 +74,29 @@ statuses = st.builds(
     | st.builds(HeldReport, generation=WORDS, since=WORDS, reasons=st.lists(WORDS).map(tuple), lost=NUMBERS),
     reloads=st.lists(st.dictionaries(WORDS, WORDS | st.booleans(), max_size=3), max_size=2).map(tuple),
     heartbeat=st.dictionaries(WORDS, st.none() | WORDS, max_size=3),
-    queue=st.none() | NUMBERS,
+    queue=st.none()
+    | st.builds(
+        QueueReport,
+        seen=WORDS,
+        visible=st.none() | st.integers(0),
+        oldest_age_seconds=st.none() | SECONDS,
+        dead_letters=st.none() | st.integers(0),
+        error=st.none() | WORDS,
+        receive_error=st.none() | WORDS,
+    ),
+    programs=st.none()
+    | st.builds(
+        ProgramsReport,
+        seen=WORDS,
+        counted_since=WORDS,
+        listed=st.lists(
+            st.builds(ProgramReport, name=WORDS, state=WORDS, pid=st.integers(0), since=st.none() | WORDS), max_size=3
+        ).map(tuple),
+    ),
+    paused=st.none() | st.builds(Pause, until=st.none() | WORDS, why=st.none() | WORDS, error=st.none() | WORDS),
+    pinned=st.none() | st.builds(Pin, generation=st.none() | WORDS, by=st.none() | WORDS),
+    waiting=NUMBERS,
+    written=st.none() | WORDS,
     next_pass=st.none() | WORDS,
     warnings=st.lists(WORDS, max_size=3).map(tuple),
 )
@@ -117,13 +142,19 @@ def test_keys_are_those_of_the_reference_in_its_order() -> None:
     reference = Path(__file__).parents[2] / "docs" / "reference" / "status.md"
     text = reference.read_text().split("## `history.jsonl`")[0]
     named = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
-    document = status(held=HeldReport(generation="g", since="s"), last_error=ErrorReport(time="t", error="e"))
+    document = status(
+        held=HeldReport(generation="g", since="s"),
+        last_error=ErrorReport(time="t", error="e"),
+        queue=QueueReport(seen="s"),
+        programs=ProgramsReport(seen="s", counted_since="s"),
+        fleet=FleetReport(seen="s"),
+    )
 
     def keys(value: dict[str, Any], prefix: str = "") -> list[str]:
         found = []
         for key, inner in value.items():
             found.append(prefix + key)
-            if prefix + key in {"pass", "last_error", "held", "quarantine"}:
+            if prefix + key in {"pass", "last_error", "held", "quarantine", "queue", "programs", "fleet"}:
                 found += keys(inner, f"{key}.")
         return found
 
@@ -328,9 +359,13 @@ def test_a_program_that_does_not_stay_up_is_failing_and_named(state: str) -> Non
     assert "opendkim is " + state in judge(status(), opendkim=state)[1]
 
 
-@pytest.mark.parametrize("state", ["STARTING", "STOPPED", "STOPPING"])
+@pytest.mark.parametrize("state", ["STARTING", "STOPPING"])
 def test_a_program_on_its_way_is_no_problem(state: str) -> None:
     assert judge(status(), opendkim=state)[0] == "ok"
+
+
+def test_a_program_that_somebody_stopped_is_degraded_and_says_how_to_start_it() -> None:
+    assert judge(status(), opendkim="STOPPED") == ("degraded", "opendkim is STOPPED: 'supervisorctl start opendkim'")
 
 
 @pytest.mark.parametrize(("state", "said"), [("failed", "the last pass failed"), ("degraded", "a reload failed")])
@@ -342,6 +377,16 @@ def test_a_failed_pass_or_reload_is_degraded_while_a_generation_serves(state: st
 def test_a_held_generation_is_degraded_and_says_why() -> None:
     held = status(state="held", held=HeldReport(generation="g2", since="t", reasons=("loses 412 addresses",)))
     assert judge(held) == ("degraded", "generation g2 is held: loses 412 addresses")
+
+
+@pytest.mark.parametrize("state", ["ok", "failed"])
+def test_a_tier_that_cannot_receive_messages_is_degraded_and_says_what_that_means(state: str) -> None:
+    deaf = QueueReport(seen="t", visible=3, receive_error="receiving is denied; allow sqs:ReceiveMessage")
+    word, problems = judge(status(state=state, queue=deaf))
+    assert word == "degraded"
+    assert problems.endswith(
+        "no messages are received, changes wait for the timer: receiving is denied; allow sqs:ReceiveMessage"
+    )
 
 
 def test_a_recovered_tier_is_ok_though_its_last_error_is_kept() -> None:

@@ -120,11 +120,11 @@ def built(tier: str, folder: Path) -> str:
     return made.read_text(encoding="ascii")
 
 
-def configure(tier: str, folder: Path) -> Configured:
-    """Write a tier's configuration and the maps of every case of the contract."""
+def configure(tier: str, folder: Path, **other: str) -> Configured:
+    """Write a tier's configuration and the maps of every case of the contract; `other` replaces settings."""
     (folder / "templates" / tier).mkdir(parents=True)
     built(tier, folder / "templates" / tier)
-    settings = SETTINGS | {"host_name": f"{tier}.control.example", "state_dir": str(folder)}
+    settings = SETTINGS | {"host_name": f"{tier}.control.example", "state_dir": str(folder)} | other
     manifest = load_manifest(ROOT / "templates", tier)
     texts = {key: value for key, value in settings.items() if isinstance(value, str)}
     made = Renderer(manifest, folder / "templates", texts).static(f"{tier}/{tier}.cf.j2", settings).decode("ascii")
@@ -132,14 +132,14 @@ def configure(tier: str, folder: Path) -> Configured:
     assert rest, "no line that says the configuration's version"
     text = f"{version}\nV10/Berkeley\n{UNSAFE}\n{OF_THE_IMAGE.sub('', rest)}"
     (folder / "sendmail.cf").write_text(text, encoding="ascii")
-    write_maps(tier, folder, ROWS)
+    write_maps(tier, folder, ROWS, **other)
     return Configured(folder)
 
 
-def write_maps(tier: str, folder: Path, rows: list[RawRow]) -> None:
+def write_maps(tier: str, folder: Path, rows: list[RawRow], **other: str) -> None:
     """Render and compile the tier's files where its configuration looks for them."""
     manifest = load_manifest(ROOT / "templates", tier)
-    texts = {key: value for key, value in SETTINGS.items() if isinstance(value, str)}
+    texts = {key: value for key, value in (SETTINGS | other).items() if isinstance(value, str)}
     renderer = Renderer(manifest, ROOT / "templates", texts)
     view = View(assemble([rows], USERS))
     for spec in manifest.files:

@@ -101,6 +101,19 @@ def test_what_is_accepted_goes_where_its_row_says(tier: str, configured: Configu
             assert answer.startswith("esmtp [imap.control.example] "), address
 
 
+def test_a_hosted_domain_that_dns_does_not_know_yet_goes_where_the_others_go(tier: str, configured: Configured) -> None:
+    """A domain has the dot at its end only if DNS knows it."""
+    known, unknown = configured.answers("0", ["shop<@acme.example.com.>", "shop<@acme.example.com>"])
+    if tier == "imap":
+        assert (known, unknown) == ("local alice", "local alice")
+    else:
+        assert (
+            known.removesuffix(".>")
+            == unknown.removesuffix(">")
+            == "esmtp [imap.control.example] shop<@acme.example.com"
+        )
+
+
 def test_nothing_ends_in_a_program_a_file_or_a_list(configured: Configured) -> None:
     answers = configured.answers("3,0", [address for address, _, _ in CASES])
     assert {answer.split()[0] for answer in answers} <= {"local", "esmtp", "553", "451"}

@@ -69,6 +69,7 @@ def test_whatever_loads_is_in_range_and_fit_to_render(environ: dict[str, str]) -
         assert len(host) <= 253
         assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", host)
     assert settings.quiet_seconds <= settings.quiet_limit
+    assert settings.fleet_silent_seconds <= settings.fleet_forget_seconds
     assert 1 <= settings.poll_seconds <= 20
     assert math.isfinite(settings.interval)
     assert settings.state_dir.is_absolute()
@@ -105,9 +106,14 @@ def test_a_number_just_outside_each_range_is_refused_and_the_ends_are_taken() ->
     assert len(ranged) >= 17, "the pattern above finds them no more"
     for spec, match in ranged:
         low, high = match.groups()
-        quiet = {"RECONFIGURE_QUIET_SECONDS": "0", "RECONFIGURE_QUIET_LIMIT": "300"}
+        apart = {  # so that no number contradicts another
+            "RECONFIGURE_QUIET_SECONDS": "0",
+            "RECONFIGURE_QUIET_LIMIT": "300",
+            "RECONFIGURE_FLEET_SILENT_SECONDS": "90",
+            "RECONFIGURE_FLEET_FORGET_SECONDS": "604800",
+        }
         for text in (low, high):
-            assert load(RIGHT | quiet | {spec.env: text}, config_path=EMPTY).shown()[spec.env] == float(text)
+            assert load(RIGHT | apart | {spec.env: text}, config_path=EMPTY).shown()[spec.env] == float(text)
         for number in (float(low) - 1, float(high) + 1):
             with pytest.raises(ConfigurationError, match=f"^{spec.env}: is out of range"):
-                load(RIGHT | quiet | {spec.env: f"{number:g}" if number < 1e6 else str(int(number))}, config_path=EMPTY)
+                load(RIGHT | apart | {spec.env: f"{number:g}" if number < 1e6 else str(int(number))}, config_path=EMPTY)

@@ -8,6 +8,7 @@ import pytest
 
 from reconfigure.errors import EX_CONFIG, ConfigurationError
 from reconfigure.settings import Settings, Tier, load
+from reconfigure.settings.parse import Endpoint
 
 Environment = dict[str, str]
 
@@ -80,6 +81,10 @@ def test_settings_cannot_be_changed(smtp_in: Environment) -> None:
         ("HEALTHCHECK_PING_PARAM", "/mail/ping", "healthcheck_ping_param", "/mail/ping"),
         ("FLEET_TABLE", "fleet", "fleet_table", "fleet"),
         ("RECONFIGURE_TASK", "", "task", socket.gethostname()),
+        ("RECONFIGURE_HTTP", "127.0.0.1:9280", "http", Endpoint("127.0.0.1", 9280)),
+        ("RECONFIGURE_HTTP", "[::1]:9280", "http", Endpoint("::1", 9280)),
+        ("RECONFIGURE_HTTP", "off", "http", None),
+        ("RECONFIGURE_EMF_NAMESPACE", "Mail/Reconfigure", "emf_namespace", "Mail/Reconfigure"),
     ],
 )
 def test_a_variable_sets_its_field(smtp_in: Environment, name: str, text: str, field: str, value: object) -> None:
@@ -140,6 +145,13 @@ def test_a_variable_sets_its_field(smtp_in: Environment, name: str, text: str, f
         ("RECONFIGURE_SECRETS_DIR", "./secrets"),
         ("RECONFIGURE_SUPERVISOR_SOCKET", "/" + "s" * 107),
         ("RECONFIGURE_ABSENT_PROGRAMS", "ignore"),
+        ("RECONFIGURE_HTTP", "0.0.0.0:9180"),
+        ("RECONFIGURE_HTTP", "10.0.0.7:9180"),
+        ("RECONFIGURE_HTTP", "localhost.example.com:9180"),
+        ("RECONFIGURE_HTTP", "127.0.0.1:65536"),
+        ("RECONFIGURE_HTTP", "127.0.0.1"),
+        ("RECONFIGURE_EMF_NAMESPACE", "AWS/ECS"),
+        ("RECONFIGURE_EMF_NAMESPACE", "two words"),
         ("RECONFIGURE_TASK", "task\x1b[2J"),
         ("RECONFIGURE_TASK", "task\udcff"),
         ("RECONFIGURE_CONFIG", "/nowhere\x00.yaml"),

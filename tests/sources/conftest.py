@@ -10,21 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from embedded.faults import FaultProxy
 from reconfigure.sources.aws import Clients
 
 REGION = "eu-west-1"
-
-
-@pytest.fixture(scope="session")
-def double_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -29,8 +29,8 @@ def aws_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def aws_process(aws_file: Path) -> Iterator[subprocess.Popen[str]]:
-    port, pings = free_ports(2)
-    told = ("--port", str(port), "--pings", str(pings), "--file", str(aws_file))
+    port, pings, trouble = free_ports(3)
+    told = ("--port", str(port), "--pings", str(pings), "--trouble", str(trouble), "--file", str(aws_file))
     # A process of its own: moto's world is one a process.
     with service("stack.lab.aws", *told, environ={}) as process:
         yield process

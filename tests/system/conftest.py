@@ -1,6 +1,5 @@
 """One world for all tests of this folder: the containers that `make mail` starts, on a network of their own."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from stack.world import World
 from tests.system.figures import Figure, line
 from tests.system.mail import Mail
+from tests.system.running import running
 
 OVERRIDE = Path(__file__).with_name("world.yaml")
 
@@ -17,18 +17,8 @@ _FIGURES = pytest.StashKey[list[str]]()
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """Start it, and leave nothing of it behind; E2E_KEEP=1 takes what runs, and leaves it for the next run."""
-    world = World("e2e", "10.78.0", overrides=[OVERRIDE])
-    keep = os.environ.get("E2E_KEEP") == "1"
-    try:
-        if not keep:
-            world.down()  # what a run that was cut off has left
-            world.up()
-        world.wait_ready()
+    with running(World("e2e", "10.78.0", overrides=[OVERRIDE])) as world:
         yield world
-    finally:
-        if not keep:
-            world.down()
 
 
 @pytest.fixture(scope="session")

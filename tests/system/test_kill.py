@@ -9,6 +9,8 @@ from tests.system.load import BROKEN
 from tests.system.mail import Mail
 from tests.system.patience import until
 
+pytestmark = pytest.mark.quiet
+
 PROGRAMS = [
     (Tier.IMAP, "mail:sendmail"),
     (Tier.IMAP, "mail:dovecot"),

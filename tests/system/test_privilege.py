@@ -10,6 +10,8 @@ from stack.world import World
 from tests.system.mail import PASSWORD
 from tests.system.tiers import CAPABILITIES, beside
 
+pytestmark = pytest.mark.quiet
+
 AT_ONCE = 3
 EVERYTHING = {"RECONFIGURE_VERIFY_HEADERS": "yes"}  # what is off by default may need a right, too
 EACH = [(tier, each) for tier in Tier for each in ("", *CAPABILITIES[tier])]

@@ -12,7 +12,9 @@ from tests.system.figures import Figure
 from tests.system.letters import Letter
 from tests.system.mail import Mail
 from tests.system.patience import until
-from tests.system.tiers import beside
+from tests.system.tiers import Beside, beside
+
+pytestmark = pytest.mark.quiet
 
 STOP_SECONDS = 30
 
@@ -145,3 +147,31 @@ def test_start_and_memory_of_an_idle_container_are_measured(world: World, figure
     loop = sum(kib for line, kib in used.items() if "reconfigure run" in line)
     assert loop
     figure(f"{tier} idle, MiB (of it the loop)", f"{sum(used.values()) / 1024:.0f} ({loop / 1024:.0f})")
+
+
+def test_program_that_cannot_start_is_named_by_health_which_fails_and_supervisord_gives_it_up(world: World) -> None:
+    with beside(world, Tier.SMTP_OUT) as container:
+        assert container.ready(60), container.logs()[-2000:]
+        container.run("sh", "-c", "echo 'Mode nonsense' >/run/reconfigure/static/opendkim.conf", privileged=True)
+        container.run("supervisorctl", "restart", "mail:opendkim")
+
+        until(lambda: container.run("reconfigure", "health")[0] == 1, "health fails", seconds=60)
+        said = container.run("reconfigure", "health")[1]
+        assert '"failing"' in said
+        assert "opendkim" in said
+        code, said = container.run("reconfigure", "doctor", "--only", "configuration")
+        assert code == 1
+        assert "unknown mode" in said
+
+        # Twenty tries, each a second later than the one before.
+        # Looked at now and then only: each look is a process in the container.
+        given_up = "supervisord gives it up"
+        until(lambda: "FATAL" in _program(container, "mail:opendkim"), given_up, seconds=420, every=3.0)
+        code, said = container.run("reconfigure", "health")
+        assert code == 1
+        assert "mail:opendkim is FATAL" in said
+        assert "RUNNING" in _program(container, "mail:sendmail"), "what can run goes on"
+
+
+def _program(container: Beside, name: str) -> str:
+    return container.run("supervisorctl", "status", name)[1]

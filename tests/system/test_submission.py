@@ -198,3 +198,17 @@ def test_mail_that_the_world_puts_off_waits_in_the_queue_and_leaves_signed_once(
         world.sink.behave("accept")
 
     assert [each.valid for each in _signatures(mail, letter)] == [True]
+
+
+@pytest.mark.parametrize("name", ["alice@example.com", "alice*admin", "alice/bob", "alice+tag", ""])
+def test_name_that_is_no_users_logs_nobody_in(mail: Mail, name: str) -> None:
+    with dialogue.session(mail.doors[Tier.SMTP_OUT]) as talk:
+        assert not talk.login(name, PASSWORD).good
+
+
+@pytest.mark.parametrize("name", [" alice", "alice ", "alice\t", "alice@", "ALICE"])
+def test_name_written_otherwise_is_at_most_the_user_whose_password_it_is(mail: Mail, name: str) -> None:
+    """The SASL library takes white space and an empty realm away, and case does not matter to Cognito's users."""
+    with dialogue.session(mail.doors[Tier.SMTP_OUT]) as talk:
+        if talk.login(name, PASSWORD).good:
+            assert not (talk.mail("bob@example.com").good and talk.rcpt("friend@world.test").good)

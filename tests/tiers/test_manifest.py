@@ -146,6 +146,10 @@ def test_a_mistake_in_a_file_is_one_problem_at_its_place(
         ({"files": [FILE, FILE]}, "files: two entries make mail/access"),
         ({"files": [{**FILE, "map": "hash"}, {**FILE, "path": "mail/access.db"}]}, "files: two entries make mail/acc"),
         ({"files": [FILE, {**FILE, "path": "mail"}]}, "files: mail/access would lie within the file mail"),
+        (
+            {"files": [FILE], "static": [{"path": "x", "template": "x.j2", "check": ["daemon", "-t"]}]},
+            "static[0]: check does not name {file}",
+        ),
         ({"files": [FILE], "homes": "yes"}, "homes: homes is 'yes'; true or false"),
         ({"files": [FILE], "check": []}, "the document: unknown key 'check'"),
         ({"files": [FILE], "checks": [{}]}, "checks[0]: name is missing or not a string"),

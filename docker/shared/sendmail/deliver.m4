@@ -9,7 +9,9 @@ dnl of the alias database:
 dnl	alias			users
 divert(0)dnl
 LOCAL_CONFIG
-Kvirtusers btree -T<TMPF> {{ settings.state_dir }}/current/mail/virtusertable
+# Two names for one map: see `access'.
+Kvirtusers btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/virtusertable
+Kvirtusers_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/virtusertable
 
 MAILER_DEFINITIONS
 # A: aliases. z: LMTP, which answers for each recipient. Left out of the stock flags on purpose: | / : (programs, files
@@ -34,10 +36,20 @@ SDelivery
 R$+			$: $&{addr_type} $| $1
 R$* s $| $+		$@ $2					senders are not delivered to
 R$* $| $+		$: $2 $| $>Plain $2
-R$+ $| $+ <@ $+ >	$: $1 $| < $(virtusers $2@$3 $: ? $) > <$3>
-R$+ $| <$* <TMPF>> $*	$@ $#error $@ 4.3.0 $: "451 Address list unavailable, try again later"
-R$+ $| <?> <$+>		$: $1 $| <@ $(access hosted:$2 $: ? $) >
-R$+ $| <@ ?>		$@ $1
-R$+ $| <@ $*>		$@ $#error $@ 4.2.1 $: "451 Address not known here, try again later"
-R$+ $| <$+> <$+>	$@ $#local $: $2
+R$+ $| $+ <@ $+ >	$: $1 $| <$3> $>Mailbox $2@$3
+R$+ $| <$+> $# $*	$@ $# $3
+R$+ $| <$+> ?		$: $1 $| <@> $>Access hosted:$2
+R$+ $| <@> ?		$@ $1
+R$+ $| <@> $# $*	$@ $# $2
+R$+ $| <@> $*		$@ $#error $@ 4.2.1 $: "451 Address not known here, try again later"
+R$+ $| <$+> $+		$@ $#local $: $3
 R$+ $| $*		$@ $1
+
+######################################################################
+###  Mailbox: the user or alias that an address names, ? for none, or an $#error
+######################################################################
+SMailbox
+R$+			$: < $(virtusers $1 $: ? $) > <$1>
+R<$* <TMPF>> <$+>	$: < $(virtusers_again $2 $: ? $) > <$2>
+R<$* <TMPF>> <$+>	$@ $#error $@ 4.3.0 $: "451 Address list unavailable, try again later"
+R<$+> <$+>		$@ $1

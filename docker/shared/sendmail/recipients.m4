@@ -9,7 +9,11 @@ dnl
 dnl Include this after MAILER().
 divert(0)dnl
 LOCAL_CONFIG
-Kaccess btree -T<TMPF> {{ settings.state_dir }}/current/mail/access
+# A flip may come while sendmail opens a map: between its look at the file and its opening of it, which it then calls an
+# error, and the map stays closed for the rest of the session. So each map has two names. The second is opened only when the
+# first could not be, and by then the flip is over. -t: a first failure alone puts nothing off.
+Kaccess btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/access
+Kaccess_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/access
 
 LOCAL_RULESETS
 ######################################################################
@@ -32,12 +36,21 @@ R$+ + $* <@ $+ >	$: $1 <@ $3 >
 ######################################################################
 SVerdict
 R$# $*			$@ $# $1
-R$+ <@ $+ >		$: < $(access to:$1@$2 $: ? $) > <$2>
-R<?> <$+>		$: < $(access hosted:$1 $: ? $) > <$1>
-R<$* <TMPF>> $*		$@ $#error $@ 4.3.0 $: "451 Address list unavailable, try again later"
-R<ERROR:$-.$-.$-:$+> $*	$@ $#error $@ $1.$2.$3 $: $4
-R<RELAY> $*		$@ RELAY
+R$+ <@ $+ >		$: <$2> $>Access to:$1@$2
+R<$+> ?			$: <$1> $>Access hosted:$1
+R<$+> $# $*		$@ $# $2
+R<$+> ERROR:$-.$-.$-:$+	$@ $#error $@ $2.$3.$4 $: $5
+R<$+> RELAY		$@ RELAY
 R$*			$@ ?
+
+######################################################################
+###  Access: what the map says of a key, ? for nothing, or an $#error
+######################################################################
+SAccess
+R$+			$: < $(access $1 $: ? $) > <$1>
+R<$* <TMPF>> <$+>	$: < $(access_again $2 $: ? $) > <$2>
+R<$* <TMPF>> <$+>	$@ $#error $@ 4.3.0 $: "451 Address list unavailable, try again later"
+R<$+> <$+>		$@ $1
 
 ######################################################################
 ###  Local_check_rcpt: the answer to RCPT TO

@@ -6,14 +6,16 @@ dnl Keys of the map `mailertable':
 dnl	domain			esmtp:[host of the delivery tier]
 divert(0)dnl
 LOCAL_CONFIG
-Kmailertable btree -T<TMPF> {{ settings.state_dir }}/current/mail/mailertable
+# Two names for one map: see `access'.
+Kmailertable btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/mailertable
+Kmailertable_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/mailertable
 
 LOCAL_RULE_0
 Rpostmaster		$: postmaster <@ {{ settings.cert_domain }} . >
-R$+ <@ $+ . >		$: < $(mailertable $2 $: ? $) > $1 <@ $2 . >
-R<?> $*			$: $1
-R<$* <TMPF>> $*		$#error $@ 4.3.0 $: "451 Routing table unavailable, try again later"
-R<esmtp:$+> $+		$#esmtp $@ $1 $: $2
+R$+ <@ $+ >		$: $1 <@ $2 > $| $>Route $2
+R$+ $| $# $*		$# $2
+R$+ $| esmtp:$+		$#esmtp $@ $2 $: $1
+R$+ $| $*		$: $1
 
 MAILER_DEFINITIONS
 # No mailboxes here.
@@ -30,6 +32,18 @@ R$# $*			$# $1
 R$*			$@ OK
 
 LOCAL_RULESETS
+######################################################################
+###  Route: what mailertable says of a domain, ? for nothing, or an $#error
+###
+###	With the dot that says that DNS knows the domain, or without: a new domain's records may come later.
+######################################################################
+SRoute
+R$+ .			$1
+R$+			$: < $(mailertable $1 $: ? $) > <$1>
+R<$* <TMPF>> <$+>	$: < $(mailertable_again $2 $: ? $) > <$2>
+R<$* <TMPF>> <$+>	$@ $#error $@ 4.3.0 $: "451 Routing table unavailable, try again later"
+R<$+> <$+>		$@ $1
+
 ######################################################################
 ###  DeliveryTier: is the server proved to be the delivery tier?
 ###

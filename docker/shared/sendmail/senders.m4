@@ -10,7 +10,9 @@ dnl Hence check_eoh, which wants to have seen one From: that was found good, and
 dnl it refuses a message in which it counts another From: (one-from.lua).
 divert(0)dnl
 LOCAL_CONFIG
-Ksenders btree -T<TMPF> {{ settings.state_dir }}/current/mail/senders
+# Two names for one map: see `access'.
+Ksenders btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/senders
+Ksenders_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/senders
 Kremember macro
 Kone_mailbox regex -q -a<yes> ^" *(([^][()<>,;:@\\"]|\\"([^"\\]|\\\\"|\\[^"\\])*\\")*<[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+>|[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+) *"$
 
@@ -24,9 +26,10 @@ LOCAL_RULESETS
 ######################################################################
 SMaySend
 R$* + $* @ $*		$: $1 @ $3
-R$+			$: < $(senders $1!$&{auth_authen} $: ? $) >
-R<$* <TMPF>>		$@ $#error $@ 4.3.0 $: "451 Sender list unavailable, try again later"
-R<OK>			$@ OK
+R$+			$: < $(senders $1!$&{auth_authen} $: ? $) > <$1>
+R<$* <TMPF>> <$+>	$: < $(senders_again $2!$&{auth_authen} $: ? $) > <$2>
+R<$* <TMPF>> $*		$@ $#error $@ 4.3.0 $: "451 Sender list unavailable, try again later"
+R<OK> $*		$@ OK
 R$*			$@ ?
 
 ######################################################################

@@ -1,0 +1,11 @@
+"""A tier in the AWS double, with one pass live, and the command as operators call it."""
+
+from tests.cli.conftest import (  # noqa: F401 - pytest finds them by their names here
+    environment,
+    folder,
+    live,
+    run,
+    state,
+    supervise,
+    world,
+)

@@ -1,0 +1,86 @@
+"""What /metrics says: of every state the truth, by the names that alerts use, and of no person anything."""
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import ADDRESSES, USERS
+from tests.observability.promtool import PROMTOOL, needs_promtool
+from tests.web.conftest import Site
+
+
+def test_what_is_live_is_counted(site: Site) -> None:
+    samples = site.samples()
+    assert samples["reconfigure_healthy"] == 1
+    assert samples['reconfigure_state{state="ok"}'] == 1
+    assert sum(value for name, value in samples.items() if name.startswith("reconfigure_state{")) == 1
+    assert samples['reconfigure_generation_entries{map="passwd/passwd"}'] == len(USERS)
+    assert samples['reconfigure_quarantined{reason="local-part-characters"}'] == 1
+    assert (
+        samples["reconfigure_last_success_timestamp_seconds"]
+        >= samples["reconfigure_generation_created_timestamp_seconds"]
+    )
+    assert samples["reconfigure_held"] == samples["reconfigure_paused"] == samples["reconfigure_pinned"] == 0
+    assert samples["reconfigure_interval_seconds"] == 900
+
+
+def test_before_the_first_pass_nothing_is_claimed(environment: Any, serve: Callable[[], Site]) -> None:  # noqa: ARG001
+    samples = serve().samples()
+    assert samples["reconfigure_healthy"] == 0
+    assert not [name for name in samples if "timestamp" in name or "entries" in name]
+
+
+def test_a_held_generation_a_pause_and_a_pin_are_seen(held: Any, run: Any, serve: Callable[[], Site]) -> None:  # noqa: ARG001
+    assert run("pause", "--for", "1h", "--reason", "look first").exit_code == 0
+    samples = serve().samples()
+    assert samples["reconfigure_held"] == samples["reconfigure_paused"] == 1
+    assert samples['reconfigure_state{state="held"}'] == 1
+
+
+def test_a_pin_is_seen(changed: Any, run: Any, serve: Callable[[], Site]) -> None:  # noqa: ARG001
+    assert run("rollback", "--yes").exit_code == 0
+    assert serve().samples()["reconfigure_pinned"] == 1
+
+
+def test_a_daemon_that_is_down_is_seen_at_once(live: Any, supervise: Any, serve: Callable[[], Site]) -> None:  # noqa: ARG001
+    supervise("[program:broken]\ncommand=/bin/false\nstartretries=0\n")
+    samples = serve().samples()
+    assert samples['reconfigure_daemon_up{program="mail:opendkim"}'] == 1
+    assert samples['reconfigure_daemon_up{program="broken"}'] == 0
+    assert samples["reconfigure_healthy"] == 0
+
+
+def test_no_address_user_or_domain_is_told(site: Site) -> None:
+    text = site.get("/metrics").text
+    for word in (*ADDRESSES, *USERS, "example.com", "example.org", "Bad Row"):
+        assert word.casefold() not in text.casefold()
+
+
+def test_the_number_of_series_does_not_grow_with_what_is_served(live: Any, run: Any, serve: Callable[[], Site]) -> None:
+    site = serve()
+    before = set(site.samples())
+    for number in range(20):
+        live.put(f"more{number}@acme.example.com", "alice")
+    assert run("once").exit_code == 0
+    assert set(site.samples()) == before
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/plain", "application/openmetrics-text; version=1.0.0", "*/*", "application/x-nonsense"]
+)
+def test_a_scraper_gets_the_format_that_it_asks_for(site: Site, accept: str) -> None:
+    answer = site.get("/metrics", Accept=accept)
+    wanted = "application/openmetrics-text" if "openmetrics" in accept else "text/plain"
+    assert answer.headers["Content-Type"].startswith(wanted)
+
+
+@needs_promtool
+def test_prometheus_finds_nothing_to_complain_of(site: Site) -> None:
+    assert PROMTOOL is not None
+    text = site.get("/metrics").text
+    done = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
