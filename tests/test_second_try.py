@@ -112,17 +112,8 @@ def test_nobody_is_left_without_a_file_for_the_names(tmp_path: Path) -> None:
 def test_the_whole_run_fails_with_any_suite_and_ends_with_the_names_and_the_runners_summary(
     test: str, e2e: str, code: int, tmp_path: Path
 ) -> None:
-    shutil.copytree(CI, tmp_path / ".ci")
-    (tmp_path / "Makefile").write_text(MAKEFILE)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    for name, suite in (("test", test), ("e2e", e2e), ("drills", "")):
-        (tmp_path / f"test_{name}.py").write_text(suite or "def test_fine():\n    pass")
-    for name, does in ((".venv/bin/python", f'exec {sys.executable} "$@"'), ("tools/check-lock", "true")):
-        program = tmp_path / name
-        program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\n{does}\n")
-        program.chmod(0o755)
-    done = _started([tmp_path / ".ci/run"], tmp_path)
+    place = _project(tmp_path, "true", test, e2e)
+    done = _started([place / ".ci/run"], place)
     assert done.returncode == code, done.stdout + done.stderr
     if code == 0:
         flaky = [f"  test_{name}.py::test_flaky" for name, suite in (("test", test), ("e2e", e2e)) if suite]
@@ -130,6 +121,31 @@ def test_the_whole_run_fails_with_any_suite_and_ends_with_the_names_and_the_runn
         assert " passed" in last
         assert before[len(before) - len(flaky) :] == flaky
         assert ("Green only at the second try" in done.stdout) == bool(flaky)
+    else:
+        *_, failed, last = done.stdout.splitlines()
+        assert "1 failed" in last
+        assert failed == f"  FAILED test_{'e2e' if e2e else 'test'}.py::test_broken - AssertionError: always"
+
+
+def test_a_run_that_fails_before_any_test_ends_with_what_failed(tmp_path: Path) -> None:
+    place = _project(tmp_path, "exit 3", "", "")
+    done = _started([place / ".ci/run"], place)
+    assert done.returncode == 3
+    assert "tests" not in done.stdout
+
+
+def _project(place: Path, check_lock: str, test: str, e2e: str) -> Path:
+    shutil.copytree(CI, place / ".ci")
+    (place / "Makefile").write_text(MAKEFILE)
+    (place / "pytest.ini").write_text("[pytest]\n")
+    for name, suite in (("test", test), ("e2e", e2e), ("drills", "")):
+        (place / f"test_{name}.py").write_text(suite or "def test_fine():\n    pass")
+    for name, does in ((".venv/bin/python", f'exec {sys.executable} "$@"'), ("tools/check-lock", check_lock)):
+        program = place / name
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    return place
 
 
 def run(place: Path, suite: str, *arguments: str) -> tuple[subprocess.CompletedProcess[str], str]:
