@@ -5,13 +5,13 @@ from stack.world import World
 from tests.drills.breaking import applies_changes, becomes, keep_from_starting
 from tests.drills.conftest import Read
 from tests.system.mail import Mail
-from tests.system.patience import until
+from tests.system.patience import until, until_running
 
 LOOP = "reconfigure"
 
 
 def test_drill_01_loop_killed(world: World, mail: Mail, read: Read) -> None:
-    pid = world.programs(Tier.SMTP_IN)[LOOP].pid
+    pid = until_running(world, Tier.SMTP_IN, LOOP)
     world.exec(Tier.SMTP_IN, "kill", "-KILL", str(pid))
     until(lambda: world.programs(Tier.SMTP_IN)[LOOP].pid not in {None, pid}, "it runs again")
     page = read(1, "The loop was killed", tier=Tier.SMTP_IN)
@@ -47,7 +47,7 @@ def test_drill_01_loop_stopped(world: World, mail: Mail, read: Read) -> None:
 
 
 def test_drill_02_loop_hangs(world: World, mail: Mail, read: Read) -> None:
-    world.exec(Tier.SMTP_IN, "kill", "-STOP", str(world.programs(Tier.SMTP_IN)[LOOP].pid))
+    world.exec(Tier.SMTP_IN, "kill", "-STOP", str(until_running(world, Tier.SMTP_IN, LOOP)))
     becomes(world, Tier.SMTP_IN, "failing", seconds=150)
     page = read(2, "The loop hangs", tier=Tier.SMTP_IN)
 

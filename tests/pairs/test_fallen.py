@@ -9,7 +9,7 @@ from tests.drills.operator import Operator
 from tests.pairs.conftest import Pairs
 from tests.system.letters import Letter
 from tests.system.mail import Mail
-from tests.system.patience import until
+from tests.system.patience import until, until_running
 
 KILLED, BESIDE_KILLED = "smtp-in", "smtp-in-2"
 HANGS, BESIDE_HANGING = "imap-2", "imap"
@@ -19,12 +19,14 @@ SILENT_SECONDS = 240.0  # 90 until a task is called silent, and up to a minute e
 @pytest.fixture(scope="module")
 def fallen(world: Pairs) -> Iterator[Pairs]:
     """A task that was killed, and one whose loop hangs; both are back afterwards."""
-    loop = world.programs(HANGS)["reconfigure"].pid
+    loop = until_running(world, HANGS, "reconfigure")
     world.kill(KILLED)
-    world.exec(HANGS, "kill", "-STOP", str(loop))
-    yield world
-    world.start_again(KILLED)
-    world.try_exec(HANGS, "sh", "-c", f"kill -CONT {loop}")
+    try:
+        world.exec(HANGS, "kill", "-STOP", str(loop))
+        yield world
+    finally:
+        world.start_again(KILLED)
+        world.try_exec(HANGS, "kill", "-CONT", str(loop))
     until(world.is_well, "all six tasks are well", seconds=240, every=1.0)
 
 

@@ -17,7 +17,7 @@ from stack.world import World
 from tests.system import dialogue
 from tests.system.letters import STRANGER, Letter, new_ident
 from tests.system.mail import Mail
-from tests.system.patience import until
+from tests.system.patience import until, until_running
 
 HOSTILE = (
     SampleAddress("@world.test", "alice"),
@@ -41,7 +41,8 @@ TRUE_END = b"\r\n.\r\n"
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_ends(world: World) -> Iterator[None]:
     # The loop is started last of all, when mail is flowing already.
-    until(lambda: all(world.programs(tier)["reconfigure"].pid for tier in Tier), "the loops run", seconds=60)
+    for tier in Tier:
+        until_running(world, tier, "reconfigure")
     before = _pids(world)
     yield
     assert _pids(world) == before

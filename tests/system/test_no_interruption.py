@@ -17,6 +17,7 @@ from tests.system.ledger import INTERNET, Account, Ledger
 from tests.system.letters import ident_of
 from tests.system.load import Load
 from tests.system.mail import Mail
+from tests.system.patience import until_running
 from tests.system.signatures import signatures
 
 SECONDS = float(os.environ.get("E2E_SECONDS", "180"))
@@ -31,6 +32,8 @@ _USERS = ("alice", "bob", "carol", "dave", "erin", "heidi")
 
 def test_mail_flows_on_without_a_fault_while_everything_changes(world: World, mail: Mail, figure: Figure) -> None:
     world.sink.clear()
+    for tier in Tier:
+        until_running(world, tier, "reconfigure")
     before = _pids(world)
     generations = {tier: world.generation(tier) for tier in Tier}
     ledger = Ledger()
