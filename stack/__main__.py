@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stack", description="Three mail tiers as containers.")
+    parser = argparse.ArgumentParser(prog=board.COMMAND, description="Three mail tiers as containers.")
     parser.add_argument("--project", default=_NAME, help="name of the compose project")
     parser.add_argument("--prefix", default=PREFIX, help="first three numbers of its addresses")
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

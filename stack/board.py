@@ -10,6 +10,7 @@ from stack.engine import CHECKOUT
 from stack.lab.zone import HOSTS
 from stack.world import World
 
+COMMAND = ".venv/bin/python -m stack"  # as it is typed in the checkout, where no venv is active
 _OUTSIDE = "someone@elsewhere.test"
 _FIRST = "shop@acme.example.com"
 _FRIEND = "friend@world.test"
@@ -48,7 +49,7 @@ def _programs(world: World, tier: str) -> str:
 
 def suggest(world: World, console: Console) -> None:
     """Print lines to try, all of which work as they stand."""
-    own = "python -m stack" if world.project == "mail" else f"python -m stack --project {world.project}"
+    own = COMMAND if world.project == "mail" else f"{COMMAND} --project {world.project}"
     ca = world.ca.relative_to(CHECKOUT)
     at = {port: ":".join(map(str, world.at(tier, port))) for tier, port in _PORTS}
     imap, out = world.name(Tier.IMAP), world.name(Tier.SMTP_OUT)

@@ -41,7 +41,9 @@ def up(world: World, console: Console, *, build: bool, patience: float) -> int:
 def down(world: World, console: Console, *, volumes: bool) -> int:
     """Remove it."""
     world.down(volumes=volumes)
-    kept = "" if volumes else " Mail, queues and keys are kept; [cyan]python -m stack down --volumes[/] drops them too."
+    kept = (
+        "" if volumes else f" Mail, queues and keys are kept; [cyan]{board.COMMAND} down --volumes[/] drops them too."
+    )
     console.print(f"Nothing runs any more.{kept}")
     return 0
 
