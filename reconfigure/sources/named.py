@@ -61,7 +61,7 @@ def get(
             source=source,
             policy=policy,
         )
-        for row in answer["Responses"].get(table, ()):
+        for row in _rows(answer, table) or ():
             rows[row["address"]["S"]] = row
         wanted = answer.get("UnprocessedKeys") or {}
         if not wanted:
@@ -83,4 +83,20 @@ def _asked(client: "DynamoDBClient", request: Mapping[str, Any], keys: Collectio
         raise DamagedAnswerError("the answer holds no rows, not even none")
     if any(row.get("address", {}).get("S") not in keys for rows in answer["Responses"].values() for row in rows):
         raise DamagedAnswerError("the answer holds a row that nobody asked for")
+    ((table, asked),) = request.items()
+    left = [key for unread in (answer.get("UnprocessedKeys") or {}).values() for key in unread.get("Keys", ())]
+    if any(key not in asked["Keys"] for key in left):
+        raise DamagedAnswerError("the answer leaves a row unread that nobody asked for")
+    if _rows(answer, table) is None and len(left) < len(asked["Keys"]):
+        raise DamagedAnswerError(f"the answer says nothing of {table}, and does not leave all of it for later either")
     return answer
+
+
+def _rows(answer: Mapping[str, Any], table: str) -> Sequence[RawRow] | None:
+    """Return the rows that an answer holds of a table, which it may call by its name or by its ARN; None: of others."""
+    found = (rows for name, rows in answer["Responses"].items() if _name(name) == _name(table))
+    return next(found, None)
+
+
+def _name(table: str) -> str:
+    return table.rpartition("/")[2]

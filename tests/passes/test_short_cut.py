@@ -59,7 +59,13 @@ def test_where_reading_by_key_is_denied_everything_is_read(run: Run, world: "Wor
 
 @pytest.mark.parametrize(
     "body",
-    [b"{}", b'{"Responses": {"t": [{"address": {"S": "else@acme.example.com"}}]}}', b'{"Responses": {"t": [{}]}}'],
+    [
+        b"{}",
+        b'{"Responses": {}}',
+        b'{"Responses": {"another-table": []}}',
+        b'{"Responses": {"t": [{"address": {"S": "else@acme.example.com"}}]}}',
+        b'{"Responses": {"t": [{}]}}',
+    ],
 )
 def test_an_answer_that_is_none_to_what_was_asked_takes_no_address_away(
     run: Run, world: "World", until: Until, body: bytes
