@@ -1,8 +1,10 @@
 """A directory with a few addresses read anew, or the answer that only reading everything will do.
 
-What is served is exactly what `assemble` would make of the whole table, which is tested; wherever that cannot be known
-from the rows at hand, the answer is None. Only the number of rows and of refusals may lag behind, when a refused row
-was mended, until everything is read again. Pure.
+A row whose key is the address itself decides what becomes of that address, whatever else the table holds. Where there
+is none, a row whose key is written otherwise may stand for it, which only reading everything shows. So what is served
+of each named address is exactly what `assemble` would make of the whole table, whatever was missed before; where that
+cannot be known from the rows at hand, the answer is None. Users are those of the last full read. The numbers of rows
+and of refusals may lag behind until everything is read again. Pure.
 """
 
 from bisect import bisect_left
@@ -12,8 +14,6 @@ from reconfigure.directory import syntax
 from reconfigure.directory.assemble import assemble
 from reconfigure.directory.model import CognitoUser, Directory, Quarantine, RawRow, User
 
-DUPLICATE = "address-duplicate"
-
 
 def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | None:
     """Return the directory after some rows were read by key, or None when everything must be read.
@@ -22,11 +22,9 @@ def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | No
         base: what is live.
         named: each key with its row, or None where the table has no such row.
     """
-    if base.folded or base.quarantine.counts.get(DUPLICATE):
-        return None  # an address is not always found under its own name, or a row that was out-folded may win now
-    if not all(_is_canonical(key) for key in named):
-        return None
     present = [row for row in named.values() if row is not None]
+    if len(present) < len(named) or not all(_is_canonical(key) for key in named):
+        return None
     mentioned = _users_of(present)
     known = {user.name: user for user in base.users}
     if base.users_known and not mentioned <= known.keys():
@@ -36,7 +34,7 @@ def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | No
     if read.quarantine.total or len(read.lines) != len(present):
         return None  # the quarantine is counted over the whole table
     lines = list(base.lines)
-    added = _replace(lines, named, read.lines)
+    added = _replace(lines, read.lines)
     return Directory(
         lines=lines,
         users=base.users,
@@ -44,6 +42,7 @@ def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | No
         domains=_domains(lines),
         quarantine=Quarantine(base.quarantine.counts),
         rows=base.rows + added,
+        folded=base.folded,
     )
 
 
@@ -65,14 +64,14 @@ def _cognito(user: User) -> CognitoUser:
     return CognitoUser(user.name, confirmed=True, enabled=True, osid=str(user.uid))
 
 
-def _replace(lines: list[str], named: Mapping[str, RawRow | None], read: Iterable[str]) -> int:
-    """Put the lines that were read in the place of the named ones, and return how many more there are now."""
+def _replace(lines: list[str], read: Iterable[str]) -> int:
+    """Put lines that were read in the place of those of the same name, and return how many more there are now."""
     before = len(lines)
-    fresh = {line.partition("\t")[0]: line for line in read}
-    for key in named:
-        at = bisect_left(lines, f"{key}\t")
-        there = at < len(lines) and lines[at].startswith(f"{key}\t")
-        lines[at : at + there] = [fresh[key]] if key in fresh else []
+    for line in read:
+        name = line[: line.index("\t") + 1]
+        at = bisect_left(lines, name)
+        there = at < len(lines) and lines[at].startswith(name)
+        lines[at : at + there] = [line]
     return len(lines) - before
 
 

@@ -25,13 +25,12 @@ def digest_of(daemon: "Daemon") -> str:
 def test_a_named_change_is_read_by_key_and_makes_the_generation_that_a_full_read_makes(
     run: Run, world: "World", until: Until
 ) -> None:
-    world.put("info@acme.example.com", "old@acme.example.com")
+    world.put("info@acme.example.com")
     daemon = run()
     daemon.wait("pass_finished", outcome="changed")
     scans = world.proxy.count("Scan")
     world.put("shop@new.example.com")
-    world.delete("old@acme.example.com")
-    world.send(changed("shop@new.example.com", "old@acme.example.com"))
+    world.send(changed("shop@new.example.com", "info@acme.example.com"))
     daemon.wait("pass_finished", count=2, outcome="changed")
     until(world.is_drained)
     assert daemon.served() == {"info@acme.example.com": "RELAY", "shop@new.example.com": "RELAY"}
@@ -42,6 +41,25 @@ def test_a_named_change_is_read_by_key_and_makes_the_generation_that_a_full_read
     daemon.wait("pass_finished", trigger="signal", outcome="unchanged")
     assert world.proxy.count("Scan") == scans + 1
     assert digest_of(daemon) == by_key
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["of both", "of the second only"])
+def test_an_address_stays_served_by_a_row_of_another_case_when_its_own_is_deleted(
+    run: Run, world: "World", until: Until, *, told: bool
+) -> None:
+    world.put("shop@acme.example.com", "info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished", outcome="changed")
+    world.put("Shop@acme.example.com")
+    if told:
+        world.send(changed("Shop@acme.example.com"))
+        daemon.wait("pass_finished", count=2)
+        until(world.is_drained)
+    world.delete("shop@acme.example.com")
+    world.send(changed("shop@acme.example.com"))
+    daemon.wait("pass_finished", count=3 if told else 2)
+    until(world.is_drained)
+    assert daemon.served()["shop@acme.example.com"] == "RELAY"
 
 
 def test_where_reading_by_key_is_denied_everything_is_read(run: Run, world: "World", until: Until) -> None:
