@@ -1,5 +1,6 @@
 """Puts the parts together from settings: the only place that knows which class stands behind which part."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -25,7 +26,7 @@ from reconfigure.settings import Settings
 from reconfigure.sources import aws
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.parameters import Parameter
-from reconfigure.sources.queue import Queue
+from reconfigure.sources.queue import VISIBILITY_SECONDS, Queue
 from reconfigure.sources.queue_facts import DepthGauge
 from reconfigure.tiers import TierManifest, load_manifest
 from reconfigure.watching import Watch
@@ -63,14 +64,13 @@ def daemon(settings: Settings) -> Iterator[Loop]:
         member = fleet_member(settings, made.clients)
         siblings = Siblings(settings, member, own_check=lambda: url.is_own)
         told = Reporter(settings, beat, metrics=metrics, emf=logs.raw, siblings=siblings)
-        messages = depth = None
+        depth = None
         if settings.sqs_queue_url is not None:
-            messages = Queue(made.clients.sqs, settings.sqs_queue_url, poll_seconds=settings.poll_seconds)
             depth = DepthGauge(made.clients.sqs, settings.sqs_queue_url, dead_letters=settings.sqs_dlq_url).read
         yield Loop(
             made.reconcile,
             told,
-            messages=messages,
+            messages=messages(settings, made.clients),
             pace=pace(settings),
             orders=made.orders,
             watch=Watch(depth=depth, programs=partial(_programs, settings)),
@@ -130,6 +130,22 @@ def fleet_member(settings: Settings, clients: Clients) -> Member | None:
     return Member(table, tier=settings.tier, task=settings.task, spacing=spacing, limits=fleet_limits(settings))
 
 
+def messages(settings: Settings, clients: Clients) -> Queue | None:
+    """Return the tier's queue; None where there is none.
+
+    What a message waits for its burst to end comes on top of the time that it is nobody else's. Otherwise it would
+    come again before its pass, and be a dead letter in the end.
+    """
+    if settings.sqs_queue_url is None:
+        return None
+    return Queue(
+        clients.sqs,
+        settings.sqs_queue_url,
+        poll_seconds=settings.poll_seconds,
+        visibility_seconds=VISIBILITY_SECONDS + math.ceil(settings.quiet_limit),
+    )
+
+
 def pace(settings: Settings) -> Pace:
     """Return how fast passes may follow each other."""
     return Pace(
@@ -138,6 +154,7 @@ def pace(settings: Settings) -> Pace:
         quiet=settings.quiet_seconds,
         quiet_limit=settings.quiet_limit,
         retry=settings.retry_seconds,
+        follow_up=settings.follow_up_seconds,
         spread=settings.start_spread_seconds if settings.fleet_table is not None else 0.0,
     )
 

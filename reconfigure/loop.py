@@ -46,6 +46,7 @@ log = structlog.get_logger()
 ORDERS_LOOK = 0.5  # seconds between two looks at what operators have ordered: two system calls each
 SHORTEST_POLL = 1.0  # seconds between two polls that bring nothing
 IN_HAND = 100  # messages that wait here, invisible to others, for a pass that is not good to become good
+WAKING = frozenset({"message", "sibling"})  # what makes a pass before its time: news, which anybody may send
 # SIGTERM to exit is promised within ten seconds: these two, and the last ping (see `assembly`).
 STOP_SECONDS = 7.0  # for the step under way, the poll under way and giving messages back
 LEAVE_SECONDS = 1.0  # of these, left when the fleet did not answer in time
@@ -143,6 +144,7 @@ class Loop:
         self._pin: object = None
         self._poll_at = clock()
         self._next_pass = clock()
+        self._due_for = "timer"  # what the next pass is for, when nothing wakes it before
         self._has_begun = False  # with its passes: the first is a full one
 
     def install_signals(self) -> None:
@@ -256,7 +258,7 @@ class Loop:
         # A dependency that failed the last pass is only probed: one try, no retries.
         attempts = 1 if self._outcome is Outcome.FAILED else None
         mark = self._told_siblings(batch)
-        changed = self._changed(batch, mark) if trigger in {"message", "sibling"} and not self._failures else None
+        changed = self._changed(batch, mark) if trigger in WAKING and not self._failures else None
         try:
             with VisibilityKeeper(self._queue, batch) if self._queue is not None else nullcontext():
                 result = self._reconcile(
@@ -289,17 +291,7 @@ class Loop:
 
     def _settle(self, result: PassResult, batch: list[Received]) -> None:
         """Decide what a pass's result means for its messages and for the next pass."""
-        if result.outcome is Outcome.PINNED:  # nothing to retry: it stays so until an operator or the source moves
-            self._failures = 0
-            pause = self._pace.timer()
-        elif not result.outcome.is_good:
-            self._failures += 1
-            pause = self._pace.back_off(self._failures)
-        elif result.full:
-            self._failures = 0
-            pause = self._pace.timer()
-        else:  # the timer's pass is the one that misses nothing, so a short cut does not put it off
-            pause = max(0.0, self._next_pass - self._clock())
+        pause = self._pause_after(result)
         self._next_pass = self._clock() + pause
         self._outcome = result.outcome
         self._audience.finish(result, next_pass=pause)
@@ -313,6 +305,26 @@ class Loop:
             self._waiting = self._keep(self._queue, batch, pause)
         else:
             self._queue.delay(batch, pause)
+
+    def _pause_after(self, result: PassResult) -> float:
+        """Return how long the next pass waits when nothing wakes it, and note what it is for."""
+        left = max(0.0, self._next_pass - self._clock())
+        woken = result.trigger in WAKING
+        if not result.outcome.is_good and result.outcome is not Outcome.PINNED:
+            if self._failures and woken and left:
+                return left  # messages do not put off the retry, however many fail
+            self._failures += 1
+            self._due_for = "retry"
+            return self._pace.back_off(self._failures)
+        if not result.full and not self._failures:
+            return left  # the timer's pass is the one that misses nothing, so a short cut does not put it off
+        self._failures = 0  # what is pinned is nothing to retry: it stays so until an operator or the source moves
+        timer = self._pace.timer()
+        if self._pace.follow_up and woken and result.outcome.is_good and result.requests.get("cognito"):
+            self._due_for = "follow-up"
+            return min(timer, self._pace.follow_up)
+        self._due_for = "timer"
+        return timer
 
     def _keep(self, source: Queue, batch: list[Received], pause: float) -> list[Received]:
         """Keep the messages of a held pass in hand for the next one, and return those that are.
@@ -334,7 +346,7 @@ class Loop:
             if now >= due:
                 if burst.due is not None:
                     return "message" if self._waiting else "sibling"
-                return "retry" if self._failures else "timer"
+                return self._due_for
             if self._orders is not None:
                 if self._orders.pause() is not None or self._orders.signature() != self._pin:
                     return "operator"

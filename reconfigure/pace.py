@@ -17,7 +17,10 @@ class Pace:
         jitter: share of the interval by which each is moved at random, so that tasks do not march in step.
         quiet: a burst of messages is over when none came for this long.
         quiet_limit: a pass begins this long after the first message of a burst at the latest.
-        retry: first pause after a pass that was not good; doubled for each more, up to the interval.
+        retry: first pause after a pass that was not good; doubled for each more, up to `longest_retry`.
+        longest_retry: or, where that is longer, `retry` itself; never longer than the interval.
+        follow_up: after a message had the users read, everything is read once more so much later: ListUsers answers
+            what was true a moment ago, and the message is acknowledged by then; 0 for never.
         spread: the longest that the first pass waits, so that tasks that start together do not read together.
     """
 
@@ -26,6 +29,8 @@ class Pace:
     quiet: float
     quiet_limit: float
     retry: float
+    longest_retry: float = 60.0
+    follow_up: float = 0.0
     spread: float = 0.0
 
     def start(self, chance: Callable[[], float] = random.random) -> float:
@@ -37,9 +42,9 @@ class Pace:
         return self.interval * (1 + self.jitter * (2 * chance() - 1))
 
     def back_off(self, failures: int, chance: Callable[[], float] = random.random) -> float:
-        """Return the pause after so many failures in a row: exponential, with jitter, never beyond the interval."""
-        longest = min(self.interval, self.retry * 2.0 ** min(failures - 1, 30))
-        return longest * (1 - self.jitter * chance())
+        """Return the pause after so many failures in a row: exponential, with jitter, bounded."""
+        bound = min(self.interval, max(self.retry, self.longest_retry))
+        return min(bound, self.retry * 2.0 ** min(failures - 1, 30)) * (1 - self.jitter * chance())
 
 
 class Burst:

@@ -285,7 +285,15 @@ class Settings:
     )
     retry_seconds: float = field(
         default=10.0,
-        metadata=_fine("First wait after a failed pass; it doubles up to the interval.", number(0.1, 3600, "seconds")),
+        metadata=_fine("First wait after a failed pass; it doubles up to a minute.", number(0.1, 3600, "seconds")),
+    )
+    follow_up_seconds: float = field(
+        default=30.0,
+        metadata=_fine(
+            "After a message had the users read, everything is read once more so much later, since Cognito may answer"
+            " what was true a moment ago; 0 for never.",
+            number(0, 3600, "seconds"),
+        ),
     )
     start_spread_seconds: float = field(
         default=5.0,

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 BATCH = 10  # messages in one request, at most
 LONGEST_WAIT = 20  # seconds of a long poll
+VISIBILITY_SECONDS = 60  # for which a received message is nobody else's, unless told otherwise
 LONGEST_DELAY = 43_200  # seconds that a message can stay invisible: 12 h
 GONE = frozenset(  # codes for a receipt whose message is deleted, or visible again and so somebody else's
     {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
@@ -80,7 +81,9 @@ class Queue:
             a task that was killed costs its messages this time.
     """
 
-    def __init__(self, client: "SQSClient", url: str, *, poll_seconds: float, visibility_seconds: int = 60) -> None:
+    def __init__(
+        self, client: "SQSClient", url: str, *, poll_seconds: float, visibility_seconds: int = VISIBILITY_SECONDS
+    ) -> None:
         self._client = client
         self._poll_seconds = poll_seconds
         self.url = url

@@ -26,7 +26,9 @@ from reconfigure.watching import Watch
 REGION = "eu-west-1"
 
 
-def result(outcome: Outcome, *, trigger: str = "message", pass_id: str | None = None) -> PassResult:
+def result(
+    outcome: Outcome, *, trigger: str = "message", pass_id: str | None = None, requests: dict[str, int] | None = None
+) -> PassResult:
     return PassResult(
         id=pass_id or str(uuid.uuid4()),
         trigger=trigger,
@@ -34,6 +36,7 @@ def result(outcome: Outcome, *, trigger: str = "message", pass_id: str | None = 
         started=datetime.now(UTC),
         seconds=0.0,
         phases={},
+        requests=requests or {},
     )
 
 
@@ -51,6 +54,7 @@ class Passes:
         self.seen: list[tuple[Seen, float | None]] = []
         self.receiving: list[str | None] = []
         self.fleet_seen = 0
+        self.requests: dict[str, int] = {}
         self._steps: list[Callable[[Checkpoint], Outcome]] = [lambda _: Outcome.UNCHANGED]
 
     def then(self, *steps: Outcome | Callable[[Checkpoint], Outcome]) -> None:
@@ -69,7 +73,7 @@ class Passes:
         self.attempts.append(attempts)
         self.triggers.append(trigger)
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
-        return result(step(checkpoint), trigger=trigger, pass_id=pass_id)
+        return result(step(checkpoint), trigger=trigger, pass_id=pass_id, requests=self.requests)
 
     def begin(self, pass_id: str) -> None:
         structlog.contextvars.bind_contextvars(**{"pass": pass_id[:8]})

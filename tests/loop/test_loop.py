@@ -107,6 +107,54 @@ def test_while_passes_fail_nothing_is_polled_and_the_first_good_one_polls_again(
     assert passes.pauses[1:5] == [0.2, 0.4, 0.8, 1.6]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.HELD, Outcome.DEGRADED])
+def test_messages_put_the_retry_off_by_nothing(
+    passes: "Passes", start: Start, send: Send, until: Until, outcome: Outcome
+) -> None:
+    passes.then(Outcome.UNCHANGED, outcome)
+    start(replace(PACE, retry=25, longest_retry=1000))
+    until(lambda: passes.finished)
+    for number in range(6):
+        send()
+        until(lambda number=number: len(passes.finished) == 2 + number)
+    pauses = passes.pauses[1:]
+    assert pauses == sorted(pauses, reverse=True), "each shows what is left of the first"
+    assert pauses[0] == 25
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.HELD, Outcome.DEGRADED])
+def test_a_source_that_has_recovered_is_seen_within_the_longest_retry(
+    passes: "Passes", start: Start, until: Until, outcome: Outcome
+) -> None:
+    passes.then(*[outcome] * 12, Outcome.UNCHANGED)
+    start(replace(PACE, retry=0.01, longest_retry=0.05))
+    until(lambda: Outcome.UNCHANGED in passes.finished)
+    assert max(passes.pauses[:12]) == 0.05
+
+
+def test_after_a_message_had_the_users_read_they_are_read_once_more(
+    passes: "Passes", start: Start, send: Send, until: Until
+) -> None:
+    passes.requests = {"cognito": 1}
+    start(replace(PACE, follow_up=0.5))
+    until(lambda: passes.finished)
+    send('{"event": "user_changed", "user": "alice"}')
+    until(lambda: len(passes.finished) == 3)
+    assert passes.triggers == ["start", "message", "follow-up"]
+    assert passes.changed == [None] * 3
+    assert passes.pauses == [3600, 0.5, 3600]
+
+
+def test_after_a_message_that_had_no_users_read_nothing_follows(
+    passes: "Passes", start: Start, send: Send, until: Until
+) -> None:
+    start(replace(PACE, follow_up=0.5))
+    until(lambda: passes.finished)
+    send()
+    until(lambda: len(passes.finished) == 2)
+    assert passes.pauses == [3600, 3600]
+
+
 def test_a_message_that_a_last_poll_brings_does_not_outrun_the_pause_after_a_failure(
     passes: "Passes", start: Start, send: Send, outside: Queue, until: Until
 ) -> None:

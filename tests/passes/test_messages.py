@@ -1,12 +1,18 @@
 """What a message does: it makes a pass, and is acknowledged when one that began after it came has succeeded."""
 
+import json
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from embedded.faults import Fault
 from embedded.healthchecks import HealthchecksDouble
+from reconfigure import assembly
+from reconfigure.settings import load
+from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue import QueueDepth
 
 if TYPE_CHECKING:
@@ -70,6 +76,33 @@ def test_an_unreadable_message_is_logged_by_its_id_and_makes_no_pass(run: Run, w
     assert len(daemon.said("message_unreadable")) == 1
     assert daemon.passes() == ["changed", "unchanged"]
     until(lambda: world.depth() == QueueDepth(0, 1, 0))  # the unreadable one is left to the redrive policy
+
+
+def test_a_user_who_was_disabled_is_served_no_longer_though_the_first_answer_was_a_moment_old(
+    run: Run, world: "World", with_users: dict[str, str], until: Until
+) -> None:
+    world.put("info@acme.example.com")
+    daemon = run(**with_users, RECONFIGURE_FOLLOW_UP_SECONDS="1")
+    daemon.wait("pass_finished", outcome="changed")
+    assert world.pool is not None
+    stale = {"Users": world.direct.cognito.list_users(UserPoolId=world.pool)["Users"]}
+    world.direct.cognito.admin_disable_user(UserPoolId=world.pool, Username="alice")
+    world.proxy.fail("ListUsers", Fault.answer(json.dumps(stale, default=datetime.timestamp).encode()), times=1)
+    world.send({"event": "user_changed", "user": "alice"})
+    daemon.wait("pass_finished", trigger="message", outcome="unchanged")
+    until(world.is_drained)
+    daemon.wait("pass_finished", trigger="follow-up", outcome="changed")
+    assert "alice" not in (daemon.state / "current/passwd/passwd").read_text()
+
+
+@pytest.mark.parametrize("quiet_limit", ["2", "60", "299.5"])
+def test_no_message_comes_again_while_it_waits_for_its_burst_to_end(
+    environment: dict[str, str], quiet_limit: str
+) -> None:
+    settings = load(environment | {"RECONFIGURE_QUIET_LIMIT": quiet_limit})
+    messages = assembly.messages(settings, Clients(settings.aws_region, settings.aws_endpoint_url))
+    assert messages is not None
+    assert messages.visibility_seconds >= settings.quiet_limit + 60
 
 
 def test_a_hangup_makes_a_full_pass_now(run: Run, world: "World") -> None:
