@@ -143,6 +143,7 @@ def messages(settings: Settings, clients: Clients) -> Queue | None:
         settings.sqs_queue_url,
         poll_seconds=settings.poll_seconds,
         visibility_seconds=VISIBILITY_SECONDS + math.ceil(settings.quiet_limit),
+        at_once=clients.sqs_at_once,
     )
 
 

@@ -84,6 +84,11 @@ class Clients:
         return cast("SQSClient", self._client("sqs", waits=self._long_poll))
 
     @property
+    def sqs_at_once(self) -> "SQSClient":
+        """SQS for what is answered at once: impatient, since whoever acknowledges has other things to do."""
+        return cast("SQSClient", self._client("sqs", name="sqs-at-once"))
+
+    @property
     def ssm(self) -> "SSMClient":
         """SSM."""
         return cast("SSMClient", self._client("ssm"))
@@ -94,11 +99,11 @@ class Clients:
         return cast("SNSClient", self._client("sns"))
 
     def release(self) -> None:
-        """Drop every client but SQS and the fleet's with its connections; the next use makes it anew, in some 20 ms.
+        """Drop every client but SQS's and the fleet's with its connections; the next use makes it anew, in some 20 ms.
 
         A thread in the middle of a request on a dropped client finishes it.
         """
-        self._drop(keep={"sqs", "fleet"})
+        self._drop(keep={"sqs", "sqs-at-once", "fleet"})
 
     def close(self) -> None:
         """Drop every client with its connections; the object stays usable."""

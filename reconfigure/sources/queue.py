@@ -7,14 +7,14 @@ done to a message afterwards can only cost another delivery of it, so failures t
 import contextvars
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import structlog
 
-from reconfigure.sources.retry import Source, aws_errors, failure
+from reconfigure.sources.retry import Source, aws_errors, failure, took_all_its_time
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -79,12 +79,20 @@ class Queue:
         poll_seconds: how long `receive` waits unless told otherwise (whole seconds, at most 20).
         visibility_seconds: how long a received message stays invisible unless it is held (`VisibilityKeeper`):
             a task that was killed costs its messages this time.
+        at_once: SQS for all but receiving, which is the only thing to wait for; the same client when not given.
     """
 
     def __init__(
-        self, client: "SQSClient", url: str, *, poll_seconds: float, visibility_seconds: int = VISIBILITY_SECONDS
+        self,
+        client: "SQSClient",
+        url: str,
+        *,
+        poll_seconds: float,
+        visibility_seconds: int = VISIBILITY_SECONDS,
+        at_once: "SQSClient | None" = None,
     ) -> None:
         self._client = client
+        self._at_once = at_once or client
         self._poll_seconds = poll_seconds
         self.url = url
         self.visibility_seconds = visibility_seconds
@@ -116,7 +124,7 @@ class Queue:
 
         def delete(batch: Sequence[Received]) -> Any:
             entries = [{"Id": str(n), "ReceiptHandle": message.receipt} for n, message in enumerate(batch)]
-            return self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+            return self._at_once.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
         return self._in_batches(messages, delete, action="sqs:DeleteMessage")
 
@@ -129,7 +137,7 @@ class Queue:
                 {"Id": str(n), "ReceiptHandle": message.receipt, "VisibilityTimeout": timeout}
                 for n, message in enumerate(batch)
             ]
-            return self._client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+            return self._at_once.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
         return self._in_batches(messages, change, action="sqs:ChangeMessageVisibility")
 
@@ -144,7 +152,7 @@ class Queue:
             SourceError: the queue could not be asked.
         """
         try:
-            answer = self._client.get_queue_attributes(
+            answer = self._at_once.get_queue_attributes(
                 QueueUrl=self.url,
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
@@ -167,15 +175,21 @@ class Queue:
         """Do something to messages, ten at a time; log and return those for which it failed.
 
         A message that is gone already is none of them: what was wanted of it happened, or it is another's now.
+        Once the queue did not answer in time, nothing more is asked of it.
         """
         failed: list[Received] = []
-        for batch in _batches(messages):
+        for start in range(0, len(messages), BATCH):
+            batch = messages[start : start + BATCH]
             try:
                 answer = request(batch)
             except aws_errors() as error:
+                is_over = took_all_its_time(error)
+                left = messages[start:] if is_over else batch
                 reason = str(failure(error, "the answer", source=self._source(action)))
-                log.warning("queue_batch_failed", action=action, error=reason, messages=[m.id for m in batch])
-                failed.extend(batch)
+                log.warning("queue_batch_failed", action=action, error=reason, messages=[m.id for m in left])
+                failed.extend(left)
+                if is_over:
+                    break
                 continue
             settled = {entry["Id"] for entry in answer.get("Successful", ())}
             refused = {entry["Id"]: entry for entry in answer.get("Failed", ())}
@@ -243,11 +257,6 @@ class VisibilityKeeper:
     def _keep(self) -> None:
         while not self._done.wait(self._period / 2):
             self._queue.delay(self._messages, self._period)
-
-
-def _batches(messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
-    for start in range(0, len(messages), BATCH):
-        yield messages[start : start + BATCH]
 
 
 def _clamp(seconds: float, most: int) -> float:

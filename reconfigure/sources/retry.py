@@ -134,6 +134,13 @@ def is_retryable(error: BaseException) -> bool:
     )
 
 
+def took_all_its_time(error: BaseException) -> bool:
+    """Say whether a call failed because its time ran out: the next one to the same place would take as long."""
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError  # noqa: PLC0415
+
+    return isinstance(error, ConnectTimeoutError | ReadTimeoutError)
+
+
 def read(request: Callable[[], T], what: str, *, source: Source, policy: Policy) -> T:
     """Return what a request answers, asking again by the policy.
 

@@ -9,6 +9,7 @@ from reconfigure.errors import SourceError
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue import Queue, QueueDepth, Received, VisibilityKeeper
 
+REGION = "eu-west-1"
 Until = Callable[[Callable[[], bool]], None]
 
 
@@ -161,6 +162,21 @@ def test_a_batch_that_fails_whole_does_not_keep_the_next_from_being_tried(
         assert queue.acknowledge(messages) == messages[:10]
     assert [entry["event"] for entry in logs] == ["queue_batch_failed"]
     assert queue.depth().in_flight == 10
+
+
+def test_an_endpoint_that_hangs_costs_one_time_limit_however_many_messages_there_are(
+    proxy: FaultProxy, queue_url: str, send: Callable[[int], None]
+) -> None:
+    clients = Clients(REGION, proxy.url, 1, read_timeout=0.5)
+    queue = Queue(clients.sqs, queue_url, poll_seconds=1, at_once=clients.sqs_at_once)
+    send(25)
+    messages = drain(queue)
+    proxy.fail("DeleteMessageBatch", Fault.delayed(3600))
+    with capture_logs() as logs:
+        assert queue.acknowledge(messages) == messages
+    assert proxy.count("DeleteMessageBatch") == 1
+    assert [(entry["event"], len(entry["messages"])) for entry in logs] == [("queue_batch_failed", 25)]
+    clients.close()
 
 
 def test_nothing_to_do_asks_nothing_of_aws(queue: Queue, proxy: FaultProxy) -> None:
