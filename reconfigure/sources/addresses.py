@@ -9,26 +9,24 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
 
 from reconfigure.directory.model import RawRow
 from reconfigure.errors import SourceError
 from reconfigure.sources.answers import DamagedAnswerError, keep_rows_raw
-from reconfigure.sources.retry import Policy, Source, read
+from reconfigure.sources.retry import Policy, Source, is_forbidden, read
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
+log = structlog.get_logger()
+
 ATTRIBUTES = ("address", "username", "subdomain", "tld", "user", "suspended")
 READABLE = ("ACTIVE", "UPDATING")
-
-
-class _Table(NamedTuple):
-    """What DescribeTable says of a table: its state, and which table of that name it is."""
-
-    status: str
-    identity: str
 
 
 def scan(
@@ -43,7 +41,8 @@ def scan(
 
     Each row holds only the attributes that matter, in the low-level form (binary values as base64 text).
     The table is described first, and again after a scan of several pages, since a table that was deleted and made
-    anew in between would end the scan early and without an error.
+    anew in between would end the scan early and without an error. Where that is not allowed, it is said once, and the
+    table is read all the same.
 
     Args:
         client: DynamoDB; its parsing of Scan answers is replaced by a faster one (see `answers.keep_rows_raw`).
@@ -63,7 +62,7 @@ def scan(
         settings="ADDRESSES_TABLE and AWS_REGION",
     )
     client.meta.events.register("before-parse.dynamodb.Scan", keep_rows_raw, unique_id="reconfigure-keep-rows-raw")
-    before = _describe(client, table, source=source, policy=policy)
+    before = _described(client, table, source=source, policy=policy)
     request: dict[str, Any] = {
         "TableName": table,
         "ConsistentRead": True,
@@ -92,15 +91,15 @@ def scan(
             )
         seen.add(mark)
         request["ExclusiveStartKey"] = last
-    if number > 1 and _describe(client, table, source=source, policy=policy).identity != before.identity:
+    if number > 1 and before != _described(client, table, source=source, policy=policy):
         raise SourceError(
             f"reading the addresses from {source.where} failed: the table was deleted and made anew meanwhile;"
             " nothing to do, the next read sees the new one"
         )
 
 
-def _describe(client: "DynamoDBClient", table: str, *, source: Source, policy: Policy) -> _Table:
-    """Return the state of a readable table.
+def _described(client: "DynamoDBClient", table: str, *, source: Source, policy: Policy) -> str | None:
+    """Return which table of that name it is, once it can be read; None where asking for that is not allowed.
 
     Raises:
         SourceError: it is missing or in no state to be read.
@@ -113,7 +112,13 @@ def _describe(client: "DynamoDBClient", table: str, *, source: Source, policy: P
             raise DamagedAnswerError("the answer describes no table")
         return answer["Table"]
 
-    described = read(request, what, source=replace(source, action="dynamodb:DescribeTable"), policy=policy)
+    try:
+        described = read(request, what, source=replace(source, action="dynamodb:DescribeTable"), policy=policy)
+    except SourceError as error:
+        if not is_forbidden(error.__cause__):
+            raise
+        _say_once(str(error))
+        return None
     status = described["TableStatus"]
     if status not in READABLE:
         raise SourceError(
@@ -121,4 +126,9 @@ def _describe(client: "DynamoDBClient", table: str, *, source: Source, policy: P
             f" wait until it is, restore it, or correct {source.settings}"
         )
     # TableId is new with every table; the time it was made stands in where a double leaves it out.
-    return _Table(status, str(described.get("TableId") or described.get("CreationDateTime")))
+    return str(described.get("TableId") or described.get("CreationDateTime"))
+
+
+@lru_cache(maxsize=10)
+def _say_once(error: str) -> None:
+    log.warning("table_not_described", error=error, lost="a table that is replaced during a read goes unnoticed")

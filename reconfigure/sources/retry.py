@@ -134,6 +134,11 @@ def is_retryable(error: BaseException) -> bool:
     )
 
 
+def is_forbidden(error: BaseException | None) -> bool:
+    """Say whether AWS refused a call for want of a permission."""
+    return error is not None and _code(error) in FORBIDDEN
+
+
 def took_all_its_time(error: BaseException) -> bool:
     """Say whether a call failed because its time ran out: the next one to the same place would take as long."""
     from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError  # noqa: PLC0415

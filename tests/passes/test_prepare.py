@@ -71,12 +71,20 @@ def test_preflight_says_that_everything_works(run: Run, world: "World") -> None:
     assert "info@acme.example.com" in preflight.served()
 
 
+def test_the_first_generation_needs_no_leave_to_describe_the_table(run: Run, world: "World") -> None:
+    world.put("info@acme.example.com")
+    world.proxy.fail("DescribeTable", Fault.denied("dynamodb:DescribeTable"))
+    preflight = run("prepare", **SECRETS, PREFLIGHT="1")
+    assert ended(preflight) == 0
+    assert "info@acme.example.com" in preflight.served()
+
+
 def test_preflight_with_aws_down_says_why_not_and_ends_with_1(run: Run, world: "World") -> None:
-    world.proxy.fail("", Fault.denied("dynamodb:DescribeTable"))
+    world.proxy.fail("", Fault.denied("dynamodb:Scan"))
     preflight = run("prepare", **SECRETS, PREFLIGHT="1")
     assert ended(preflight) == 1
     assert preflight.err.read_text().startswith("not ready: ")
-    assert "allow dynamodb:DescribeTable" in preflight.err.read_text()
+    assert "allow dynamodb:Scan" in preflight.err.read_text()
     assert preflight.passes() == ["failed"]
 
 
