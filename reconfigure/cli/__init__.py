@@ -232,6 +232,9 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
+    from reconfigure.account import UMASK  # noqa: PLC0415 - with nothing else, so that no command pays for more
+
+    os.umask(UMASK)  # whatever the shell has: what is made here is read by the daemons' accounts
     _open_what_is_closed()
     try:
         cli(prog_name="reconfigure")

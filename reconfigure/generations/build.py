@@ -22,6 +22,7 @@ from reconfigure.generations.manifest import FileRecord, Manifest
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import (
     BUILDING_PREFIX,
+    FOLDER_MODE,
     MANIFEST_NAME,
     GenerationStore,
     is_sound,
@@ -144,6 +145,8 @@ class Builder:
         with phases("write"):
             checkpoint()
             (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+            for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+                each.chmod(FOLDER_MODE)
             # Files first, then the folders that name them, deepest first.
             paths = sorted(folder.rglob("*"), key=lambda path: (path.is_dir(), -len(path.parts)))
             sync_all([*paths, folder])

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 MANIFEST_NAME = "manifest.json"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+FOLDER_MODE = 0o755  # the daemons' accounts go through folders; what each may read, its own mode says
 BUILDING_PREFIX = ".building-"
 
 
@@ -37,21 +38,23 @@ class Held:
     input_digest: str
 
 
-def _close(folder: Path) -> None:
-    """See to it that nobody else may write to a folder: sendmail takes no map that lies below one where others may.
+def _set_mode(folder: Path) -> None:
+    """See to it that the daemons get through a folder, and that nobody else may write to it.
 
-    A file system in memory that was mounted without a mode is such a folder.
+    A folder that was made under another umask lets nobody in; sendmail takes no map that lies below one where others
+    may write, such as a file system in memory that was mounted without a mode.
     """
     mode = stat.S_IMODE(folder.stat().st_mode)
-    if not mode & OTHERS_WRITE:
+    wanted = (mode | FOLDER_MODE) & ~OTHERS_WRITE
+    if mode == wanted:
         return
+    about = {"folder": str(folder), "mode": f"{mode:o}", "wanted": f"{wanted:o}"}
     try:
-        folder.chmod(mode & ~OTHERS_WRITE)
+        folder.chmod(wanted)
     except PermissionError as error:
-        told = {"mode": f"{mode:o}", "error": error.strerror, "fix": "chmod go-w, as its owner"}
-        log.warning("folder_open_to_others", folder=str(folder), **told)
+        log.warning("folder_mode_wrong", **about, error=error.strerror, fix=f"chmod {wanted:o}, as its owner")
     else:
-        log.warning("folder_closed_to_others", folder=str(folder), mode=f"{mode:o}")
+        log.warning("folder_mode_mended", **about)
 
 
 class GenerationStore:
@@ -72,7 +75,7 @@ class GenerationStore:
         """Make the folders and remove what an interrupted pass left behind; needs the lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.state_dir, self.folder):
-            _close(folder)
+            _set_mode(folder)
         sweep(self.state_dir)
         for leftover in self.folder.glob(f"{BUILDING_PREFIX}*"):
             remove(leftover)
@@ -153,12 +156,18 @@ class GenerationStore:
     def is_intact(self, manifest: Manifest) -> bool:
         """Tell by kind, size and mode whether a generation's files are as they were built: cheap, for every pass."""
         folder = self.path(manifest.id)
-        return all(is_intact(folder / path, record) for path, record in manifest.files.items())
+        return self._lets_in(manifest) and all(is_intact(folder / path, file) for path, file in manifest.files.items())
+
+    def _lets_in(self, manifest: Manifest) -> bool:
+        """Tell whether everybody gets through a generation's folders to its files."""
+        folder = self.path(manifest.id)
+        folders = {folder, *(parent for path in manifest.files for parent in (folder / path).parents)}
+        return all(_has_folder_mode(each) for each in folders if each.is_relative_to(folder))
 
     def is_sound(self, manifest: Manifest) -> bool:
         """Tell whether a generation's files are as they were built, down to every byte."""
         folder = self.path(manifest.id)
-        return all(is_sound(folder / path, record) for path, record in manifest.files.items())
+        return self._lets_in(manifest) and all(is_sound(folder / path, file) for path, file in manifest.files.items())
 
     def require_sound(self, manifest: Manifest) -> None:
         """Refuse a generation that is not what was built: it may have lain here for weeks, in reach of an editor.
@@ -232,6 +241,13 @@ class GenerationStore:
                 remove(self.path(name))
                 gone.append(name)
         return gone
+
+
+def _has_folder_mode(folder: Path) -> bool:
+    try:
+        return stat.S_IMODE(folder.stat().st_mode) == FOLDER_MODE
+    except OSError:
+        return False
 
 
 def is_intact(path: Path, record: FileRecord) -> bool:

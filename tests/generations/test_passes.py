@@ -94,6 +94,14 @@ def test_a_live_file_that_went_missing_is_back_after_the_next_pass(imap: Any, pa
     assert outcome(imap) == "unchanged"
 
 
+@pytest.mark.parametrize("folder", [".", "mail"])
+def test_a_live_generation_that_nobody_can_enter_is_built_anew(imap: Any, folder: str) -> None:
+    (imap.store.current / folder).chmod(0o700)
+    assert outcome(imap) == "changed"
+    assert (imap.store.current / folder).stat().st_mode & 0o777 == 0o755
+    assert outcome(imap) == "unchanged"
+
+
 def test_a_live_generation_that_went_missing_is_built_anew(imap: Any) -> None:
     for path in sorted(imap.store.folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

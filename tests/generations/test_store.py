@@ -31,14 +31,14 @@ def test_before_the_first_generation_nothing_is_active_held_or_before(tmp_path: 
     assert store.prune(keep=2, days=0, now=NOW) == []
 
 
-@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775])
-def test_a_folder_that_others_may_write_is_closed_to_them(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775, 0o700, 0o711])
+def test_folders_let_everybody_in_and_nobody_else_write(tmp_path: Path, mode: int) -> None:
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(mode)  # as a file system in memory is that was mounted without a mode
     GenerationStore(state).prepare()
-    assert not state.stat().st_mode & 0o022
-    assert not (state / "generations").stat().st_mode & 0o022
+    assert state.stat().st_mode & 0o777 == 0o755
+    assert (state / "generations").stat().st_mode & 0o777 == 0o755
 
 
 def test_current_and_previous_are_relative_links_that_follow_each_flip(
