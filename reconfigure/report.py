@@ -354,11 +354,16 @@ class Reporter:
             generation=result.active.id if result.active else None,
             seconds=result.seconds,
             counts=(result.active.counts if result.active else None) or {},
-            quarantine=result.quarantine.counts if result.quarantine else {},
+            quarantine=result.quarantine.counts if result.quarantine is not None else self._last_quarantine(),
             reason=result.reason or siblings,
         )
         is_well = result.outcome.is_good and siblings is None
         (self._heartbeat.success if is_well else self._heartbeat.fail)(result.id, text)
+
+    def _last_quarantine(self) -> Mapping[str, int]:
+        """Return the refusals of the last full read, by reason: a short pass counts none."""
+        before = self._last()
+        return before.quarantine.by_reason if before is not None else {}
 
     def _try(self, write: Any) -> None:
         try:

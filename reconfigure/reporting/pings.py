@@ -5,14 +5,16 @@ failure (`Check.ping` in its `hc/api/models.py`). A start that is never closed t
 grace time although nothing failed. Hence the rules kept here, whatever is asked for in whatever order:
 
 * an outcome waits until it is delivered or until a newer outcome takes its place, never for a newer start;
-* successes are at least `spacing` apart; one that comes too early waits, and only the newest waits;
-* a failure never waits for the spacing;
-* a start is not sent while the success of its run would have to wait;
+* successes are at least `spacing` apart, and so are failures with no success between them; an outcome that comes too
+  early waits, and only the newest waits;
+* a failure never waits for a success's spacing, nor a success for a failure's: news travels at once;
+* a start is not sent while the outcome of its run might have to wait;
 * a success is not sent over the open start of another run: its own start goes first and takes that one's place.
 
 Sending, retrying and waiting are the business of `heartbeat.py`.
 """
 
+import math
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -39,7 +41,7 @@ class Pings:
     """The pings that wait, at most one start and one outcome, and what Healthchecks is believed to know.
 
     Args:
-        spacing: the least number of seconds between two successes.
+        spacing: the least number of seconds between two successes, or two failures in a row.
     """
 
     def __init__(self, *, spacing: float) -> None:
@@ -48,7 +50,7 @@ class Pings:
         self._outcome: Ping | None = None  # newest outcome that has not been delivered
         self._announce = False  # whether the start of that outcome's run is still to be sent before it
         self._open: str | None = None  # run that Healthchecks may take as running
-        self._quiet_until: float | None = None
+        self._quiet_until = {Kind.SUCCESS: -math.inf, Kind.FAIL: -math.inf}
 
     @property
     def pending(self) -> Kind | None:
@@ -79,19 +81,18 @@ class Pings:
 
     def due(self, now: float) -> Ping | float | None:
         """Return the ping to send now, else the time at which to ask again, else None when nothing waits."""
-        resting = self._quiet_until is not None and now < self._quiet_until
+        quiet_until = max(self._quiet_until.values())
         outcome = self._outcome
         if outcome is None:
             if self._running is None:
                 return None
-            return self._quiet_until if resting else Ping(Kind.START, self._running)
-        if resting:
+            return quiet_until if now < quiet_until else Ping(Kind.START, self._running)
+        if now < quiet_until:
             self._announce = False
-        if outcome.kind is Kind.SUCCESS:
-            if resting:
-                return self._quiet_until
-            if self._open not in {None, outcome.rid}:
-                return Ping(Kind.START, outcome.rid)
+        if now < self._quiet_until[outcome.kind]:
+            return self._quiet_until[outcome.kind]
+        if outcome.kind is Kind.SUCCESS and self._open not in {None, outcome.rid}:
+            return Ping(Kind.START, outcome.rid)
         return Ping(Kind.START, outcome.rid) if self._announce else outcome
 
     def sent(self, ping: Ping, *, delivered: bool, now: float) -> None:
@@ -100,8 +101,9 @@ class Pings:
             self._sent_start(ping.rid, delivered=delivered)
         elif delivered:
             self._open = None
+            self._quiet_until[ping.kind] = now + self._spacing
             if ping.kind is Kind.SUCCESS:
-                self._quiet_until = now + self._spacing
+                self._quiet_until[Kind.FAIL] = -math.inf
             if self._outcome is ping:
                 self._outcome = None
 

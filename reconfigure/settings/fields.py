@@ -366,7 +366,10 @@ class Settings:
         default=10.0, metadata=_fine("Time limit of one ping.", number(0.1, 120, "seconds"))
     )
     heartbeat_spacing: float = field(
-        default=60.0, metadata=_fine("Least time between two success pings.", number(0, 3600, "seconds"))
+        default=60.0,
+        metadata=_fine(
+            "Least time between two pings that say the same: success, or failure.", number(0, 3600, "seconds")
+        ),
     )
     tool_timeout: float = field(
         default=120.0, metadata=_fine("Time limit of one run of a tool such as makemap.", number(0.1, 3600, "seconds"))

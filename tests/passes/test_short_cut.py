@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedded.faults import Fault
+from embedded.healthchecks import HealthchecksDouble
 
 if TYPE_CHECKING:
     from tests.passes.conftest import Daemon, World
@@ -122,6 +123,23 @@ def test_a_message_that_names_a_row_of_another_content_changes_nothing_else(
     until(world.is_drained)
     daemon.wait("pass_finished", trigger="message", outcome="unchanged")
     assert daemon.served() == {"info@acme.example.com": "RELAY"}
+
+
+def test_the_heartbeat_of_a_short_pass_says_what_the_last_full_one_refused(run: Run, world: "World") -> None:
+    world.put("info@acme.example.com", "sp ace@acme.example.com")
+    with HealthchecksDouble() as double:
+
+        def bodies() -> list[str]:
+            return [ping.body for ping in double.pings("smtp-in") if ping.kind == "success"]
+
+        daemon = run(HEALTHCHECK_PING_URL=double.url("smtp-in"), RECONFIGURE_HEARTBEAT_SPACING="0")
+        daemon.wait("pass_finished", outcome="changed")
+        world.put("shop@acme.example.com")
+        world.send(changed("shop@acme.example.com"))
+        daemon.wait("pass_finished", count=2, outcome="changed")
+        assert double.wait(lambda _: len(bodies()) == 2)
+    assert world.proxy.count("BatchGetItem") == 1
+    assert ["quarantine: 1 (" in body for body in bodies()] == [True, True]
 
 
 def test_the_setting_turns_reading_by_key_off(run: Run, world: "World", until: Until) -> None:

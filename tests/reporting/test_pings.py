@@ -1,6 +1,7 @@
 """What is promised of the order and number of pings, for any run of passes and any weather at Healthchecks."""
 
 import itertools
+import math
 from typing import NamedTuple
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_newer_start_does_not_displace_an_outcome_that_was_not_delivered() -> 
     pings.finish(fail := Ping(Kind.FAIL, "a"))
     pings.sent(fail, delivered=False, now=0)
     pings.start("b")
-    assert deliver(pings, 1) == [fail, Ping(Kind.START, "b")]
+    assert deliver(pings, 1) == [fail]
+    assert deliver(pings, 1 + SPACING) == [Ping(Kind.START, "b")]
 
 
 def test_a_success_is_not_sent_over_the_open_start_of_another_run() -> None:
@@ -130,6 +132,7 @@ class Day:
         self.now = 0.0
         self.weather = "up"
         self.successes: list[float] = []
+        self.failed_at = -math.inf  # when the last failure was delivered with no success after it
         self.sent: list[Ping] = []
 
     def pass_time(self, seconds: float) -> None:
@@ -147,7 +150,10 @@ class Day:
             if self.weather != "down":
                 self.check.take(Received(0, "", ping.kind, ping.rid, "", accepted=True))
             delivered = self.weather == "up"
+            if delivered and ping.kind is Kind.FAIL:
+                self.failed_at = self.now
             if delivered and ping.kind is Kind.SUCCESS:
+                self.failed_at = -math.inf
                 self.successes.append(self.now)
                 assert not self.check.started, "a success closes whatever run is open"
             self.pings.sent(ping, delivered=delivered, now=self.now)
@@ -171,8 +177,8 @@ def test_whatever_happened_the_check_ends_in_the_state_of_the_last_pass_with_no_
         day.weather = step.weather_then
         if step.end is not None:
             day.pings.finish(Ping(step.end, rid))
-            if step.end is Kind.FAIL:
-                assert isinstance(day.pings.due(day.now), Ping), "a failure does not wait"
+            if step.end is Kind.FAIL and day.failed_at + SPACING <= day.now:
+                assert isinstance(day.pings.due(day.now), Ping), "a failure does not wait, but for one before it"
             day.work()
     day.weather = "up"
     day.pings.start("last")
@@ -211,3 +217,26 @@ def test_a_flood_of_good_passes_is_one_success_a_minute_and_no_start_that_hangs(
         day.work()
         assert not day.check.started
     assert len(day.successes) <= 1 + day.now / SPACING
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 5), min_size=10, max_size=200))
+def test_a_flood_of_failed_passes_is_one_failure_a_minute_with_the_newest_reason(gaps: list[float]) -> None:
+    day = Day()
+    for number, gap in enumerate(gaps):
+        day.pass_time(gap)
+        day.pings.start(str(number))
+        day.pass_time(0.1)
+        day.pings.finish(Ping(Kind.FAIL, str(number)))
+        day.work()
+    day.pass_time(SPACING)
+    assert day.sent[-1] == Ping(Kind.FAIL, str(len(gaps) - 1))
+    assert len(day.sent) <= 2 * (1 + day.now / SPACING)
+
+
+def test_a_failure_after_a_success_is_told_at_once_however_short_the_time_since_the_last_failure() -> None:
+    pings = Pings(spacing=SPACING)
+    assert done(pings, Kind.FAIL, "a", 0)
+    assert done(pings, Kind.FAIL, "b", 1) == []
+    assert done(pings, Kind.SUCCESS, "c", 2) == [Ping(Kind.SUCCESS, "c")]
+    assert done(pings, Kind.FAIL, "d", 3) == [Ping(Kind.FAIL, "d")]
