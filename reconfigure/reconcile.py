@@ -230,10 +230,24 @@ class _Run:
             return self._keep_pinned(active, held, directory)
         if held is not None and held.input_digest == digest:
             return self._withhold(active, held, {})
-        candidate = self._of.builder.build(
-            directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
-        )
-        return self._guard(candidate, active, directory)
+        return self._guard(self._build(directory, digest), active, directory)
+
+    def _build(self, directory: Directory, digest: str) -> Manifest:
+        """Build a candidate; where there was no room for it, once more without the generations that nobody needs."""
+
+        def build() -> Manifest:
+            return self._of.builder.build(
+                directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
+            )
+
+        try:
+            return build()
+        except GenerationError as error:
+            removed = self._of.store.make_room(error, besides=self._pin.generation if self._pin else None)
+            if not removed:
+                raise
+            log.warning("disk_full", error=str(error), removed=len(removed), next="built once more")
+            return build()
 
     def _return_to(self, pin: Pin) -> None:
         """Make the pinned generation live, should it not be: a rollback was ended between pin and flip."""

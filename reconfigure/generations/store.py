@@ -4,8 +4,10 @@
 leads to a whole generation. Whoever changes anything here holds the lock (see `lock.py`).
 """
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import stat
 from collections.abc import Mapping
@@ -25,6 +27,7 @@ MANIFEST_NAME = "manifest.json"
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 FOLDER_MODE = 0o755  # the daemons' accounts go through folders; what each may read, its own mode says
 BUILDING_PREFIX = ".building-"
+_LEAST_ROOM = 256 * 1024  # bytes that a small generation takes, compiled maps included
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +221,24 @@ class GenerationStore:
             self._held.unlink()
             sync(self.state_dir)
 
+    def make_room(self, error: GenerationError, *, besides: str | None = None) -> list[str]:
+        """Remove all generations but those that `prune` never removes, where a build failed for want of room.
+
+        Tools do not always say that the disk was full, so where the error does not, the disk is asked: there is too
+        little left when it is less than twice what the active generation takes.
+
+        Returns:
+            The ids of what was removed; none where room is not what was missing, or there was nothing to remove.
+        """
+        cause = error.__cause__
+        if not (isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}):
+            active = self.active()
+            files = active.files if active is not None else {}
+            size = sum(record.size for record in files.values())
+            if not is_short_of_room(self.folder, size=2 * size + _LEAST_ROOM, files=2 * len(files) + 1):
+                return []
+        return self.prune(keep=0, days=0, now=datetime.now(UTC), besides=besides)
+
     def prune(self, *, keep: int, days: float, now: datetime, besides: str | None = None) -> list[str]:
         """Remove old generations and return their ids; needs the lock.
 
@@ -241,6 +262,13 @@ class GenerationStore:
                 remove(self.path(name))
                 gone.append(name)
         return gone
+
+
+def is_short_of_room(folder: Path, *, size: int, files: int) -> bool:
+    """Tell whether a file system has less room left than for so many bytes in so many files."""
+    left = os.statvfs(folder)
+    # A file system without a fixed number of inodes says that it has none at all.
+    return left.f_bavail * left.f_frsize < size or (left.f_files > 0 and left.f_favail < files)
 
 
 def _has_folder_mode(folder: Path) -> bool:

@@ -112,6 +112,23 @@ def inodes(folder: Path, free: int) -> str:
         unmount(tier.state)
 
 
+def own(folder: Path, _: int) -> str:
+    """Old generations are all that is in the way: no pass fails for want of room."""
+    tier = Tier(folder, OLD, kind="smtp-in", RECONFIGURE_KEEP_GENERATIONS="100")
+    mount(tier.state, "size=2m,mode=0755")
+    try:
+        for number in range(30):
+            world = directory_of([*(f"n{n}@example.com" for n in range(1500)), f"last{number}@example.com"])
+            outcome = tier.pass_(world)
+            assert outcome == "changed", f"pass {number}: {outcome}"
+            assert tier.live() == tier.digest(world)
+        kept = len(list((tier.state / "generations").iterdir()))
+        assert tier.leftovers() == []
+        return f"changed, {kept} left of 30"
+    finally:
+        unmount(tier.state)
+
+
 def read_only(folder: Path, _: int) -> str:
     tier = Tier(folder, OLD, kind="smtp-in")
     mount(tier.state, "size=16m,mode=0755")
@@ -130,7 +147,12 @@ def read_only(folder: Path, _: int) -> str:
 
 def main() -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
-    scenario, levels = {"full": (full, FREE_KIB), "inodes": (inodes, FREE_INODES), "read-only": (read_only, (0,))}[name]
+    scenario, levels = {
+        "full": (full, FREE_KIB),
+        "inodes": (inodes, FREE_INODES),
+        "own": (own, (0,)),
+        "read-only": (read_only, (0,)),
+    }[name]
     outcomes, failures = {}, []
     for level in levels:
         try:

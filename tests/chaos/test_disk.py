@@ -35,6 +35,14 @@ def test_without_room_the_old_world_stays_and_with_room_again_the_next_pass_goes
     assert len({outcome.split("failed: ")[-1][:24] for outcome in outcomes}) > 2, "all failed at the same step"
 
 
+def test_a_disk_that_old_generations_fill_is_made_room_on_by_the_pass_itself(
+    run_script: RunScript, private: list[str]
+) -> None:
+    found = run_script("full_disk", "own", before=private)
+    assert found["failures"] == []
+    assert found["outcomes"]["0"] != "changed, 30 left of 30", "the disk was never full"
+
+
 def test_on_a_read_only_disk_the_old_world_stays(run_script: RunScript, private: list[str]) -> None:
     found = run_script("full_disk", "read-only", before=private)
     assert found["failures"] == []
