@@ -449,10 +449,14 @@ class Loop:
         reason = self._stopping.get().reason
         if self._ended.wait(max(0.0, self._stop_by - time.monotonic())):
             return
-        log.warning("stop_forced", reason=reason, after=STOP_SECONDS, why="a step of the pass or a request hangs")
-        if self._queue is not None:
-            context = contextvars.copy_context()
-            last = threading.Thread(target=context.run, args=(self._give_back, self._queue), daemon=True)
-            last.start()
-            last.join(LAST_SECONDS)
+        # In a thread, since what hangs may hold what is needed here: the log's lock, a connection.
+        context = contextvars.copy_context()
+        last = threading.Thread(target=context.run, args=(self._end_badly, reason), daemon=True)
+        last.start()
+        last.join(LAST_SECONDS)
         os._exit(0)
+
+    def _end_badly(self, reason: str) -> None:
+        if self._queue is not None:
+            self._give_back(self._queue)
+        log.warning("stop_forced", reason=reason, after=STOP_SECONDS, why="a step of the pass or a request hangs")

@@ -5,8 +5,11 @@ is installed, which costs the daemon 5 MB of memory for something it never print
 bound with `structlog.contextvars` by those who know it. The log of other libraries goes the same way, from WARNING up.
 """
 
+import json
 import logging
 import os
+import select
+import stat
 import sys
 import threading
 from collections.abc import MutableMapping
@@ -26,6 +29,9 @@ try:
 finally:
     if _RICH is None:
         del sys.modules["rich"]
+
+_PATIENCE = 1.0  # seconds that a line waits for room in a full pipe
+_SURE = select.PIPE_BUF  # bytes that poll(2) promises room for, and that are written whole (pipe(7))
 
 Format = Literal["auto", "json", "text"]
 _Event = MutableMapping[str, Any]
@@ -70,12 +76,19 @@ def raw(line: str) -> None:
 
 
 class _Output:
-    """Writes finished lines, also when nobody reads them any more."""
+    """Writes finished lines, also when nobody reads them any more.
+
+    A pipe that is full and that nobody empties would stop whoever writes to it, and everybody who waits to write after
+    that. So a line is given `_PATIENCE` seconds; what finds no room is dropped and counted until there is room again.
+    """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._lost = False
+        self._is_failing = False
+        self._lost = 0
+        self._torn = ""  # what ends a long line of which only the beginning found room
+        self._pipe = _pipe_behind(stream)
 
     def is_terminal(self) -> bool:
         return self._stream is not None and self._stream.isatty()
@@ -85,16 +98,50 @@ class _Output:
             if self._stream is None:
                 return
             try:
-                _put(self._stream, line + "\n")
-                self._lost = False
+                self._put(self._stream, line + "\n")
+                self._is_failing = False
             except BrokenPipeError:
                 _detach(self._stream)
+                self._pipe = None
             except (OSError, ValueError) as error:  # disk full, stream closed: worth one line, not a pass
-                if not self._lost:
-                    self._lost = True
+                if not self._is_failing:
+                    self._is_failing = True
                     _last_resort(f"reconfigure: log lines are lost: {error}\n")
 
     debug = info = warning = error = critical = exception = msg = write
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        if self._pipe is None:
+            _put(stream, text)
+            return
+        if self._lost:
+            text = f"{self._torn}{_lines_lost(self._lost)}\n{text}"
+        data = text.encode(stream.encoding, "backslashreplace")
+        for start in range(0, len(data), _SURE):
+            if not self._pipe.poll(0 if self._lost else _PATIENCE * 1000):
+                self._lost += 1
+                self._torn = "\n" if start else self._torn
+                return
+            os.write(stream.fileno(), data[start : start + _SURE])
+        self._lost, self._torn = 0, ""
+
+
+def _pipe_behind(stream: TextIO | None) -> "select.poll | None":
+    """Return what tells whether there is room in the pipe that a stream writes to; None where it is no pipe."""
+    try:
+        if stream is None or not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            return None
+        stream.flush()
+    except (OSError, ValueError, AttributeError):  # closed, or in memory
+        return None
+    room = select.poll()
+    room.register(stream.fileno(), select.POLLOUT)
+    return room
+
+
+def _lines_lost(number: int) -> str:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"timestamp": now, "level": "warning", "event": "log_lines_lost", "lines": number})
 
 
 def _put(stream: TextIO, text: str) -> None:

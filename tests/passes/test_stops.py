@@ -1,10 +1,13 @@
 """A stop: whatever the daemon is at, it ends with 0 within ten seconds, and what it did not finish is another's."""
 
+import fcntl
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 Run = Callable[..., "Daemon"]
 Until = Callable[..., None]
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 VISIBLE = QueueDepth(visible=1, in_flight=0, delayed=0)
 
 
@@ -164,3 +168,44 @@ def test_a_stop_while_another_process_holds_the_lock_is_forced_in_time(
         holder.join()
     assert daemon.said("stop_forced")
     assert world.depth() == VISIBLE
+
+
+@pytest.fixture
+def unread(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """A daemon whose log goes into a full pipe: the process, where to read it, and the state folder's `current`."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"x" * 4096)
+    command = [sys.executable, "-m", "reconfigure", "run"]
+    process = subprocess.Popen(command, env=environment, cwd=CHECKOUT, stdout=writing)
+    os.close(writing)
+    yield process, reading, tmp_path / "state/current"
+    process.kill()
+    process.wait()
+    os.close(reading)
+
+
+def test_a_log_that_nobody_reads_stops_no_pass_and_says_later_what_was_lost(
+    world: "World", until: Until, unread: tuple[subprocess.Popen[bytes], int, Path]
+) -> None:
+    _, reading, current = unread
+    world.put("info@acme.example.com")
+    until(current.is_symlink)
+    first = current.readlink()
+    world.put("shop@acme.example.com")
+    world.send()
+    until(lambda: current.readlink() != first)
+    until(world.is_drained)
+    assert os.read(reading, 4096) == b"x" * 4096  # somebody reads again
+    world.send()
+    until(lambda: b"log_lines_lost" in os.read(reading, 4096))
+
+
+def test_a_log_that_nobody_reads_stops_no_stop(
+    world: "World", until: Until, unread: tuple[subprocess.Popen[bytes], int, Path]
+) -> None:
+    process, _, current = unread
+    world.put("info@acme.example.com")
+    until(current.is_symlink)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
