@@ -1,5 +1,7 @@
 """`reconfigure run`: the daemon."""
 
+import signal
+
 import click
 
 from reconfigure.cli import settings_of
@@ -18,6 +20,8 @@ def command(ctx: click.Context) -> None:
     Example:
       reconfigure run
     """  # noqa: D301
+    # Until the loop takes it, a hangup would end the process; the first pass is a full one anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = settings_of(ctx)
     # logs comes first: it keeps structlog from importing rich, which the daemon has no use for.
     from reconfigure.reporting import logs  # noqa: I001, PLC0415

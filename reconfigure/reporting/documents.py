@@ -107,7 +107,10 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
 def _plain(hint: Any, value: Any, *, where: str) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float and number:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ValueError(f"{where} is a number beyond all measure") from error
     if hint in {str, bool} and isinstance(value, hint):
         return value
     if hint is int and number and isinstance(value, int):

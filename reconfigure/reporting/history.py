@@ -1,11 +1,14 @@
 """The history: one JSON line for each pass that changed something, was held or failed, appended to `history.jsonl`.
 
 Kept so that it can be trusted after a crash or a full disk: a line is written by one call, a torn one spoils neither
-the next nor the reading, and at its limit the file becomes `history.jsonl.1`, in the place of the one before.
+the next nor the reading, and at its limit the file becomes `history.jsonl.1`, in the place of the one before. The
+daemon and an operator's command may write at the same time, so one waits for the other.
 """
 
+import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -20,6 +23,8 @@ from reconfigure.reporting.documents import encode
 HISTORY_NAME = "history.jsonl"
 
 _BLOCK = 64 * 1024
+_LOCK_SECONDS = 2.0  # for another writer to finish its line: one that hangs costs a line, never a pass
+_LOCK_LOOK = 0.005
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -31,8 +36,7 @@ def append(path: Path, record: Mapping[str, Any], *, limit_bytes: int) -> None:
     """
     line = json.dumps(encode(record)).encode("ascii") + b"\n"
     try:
-        _rotate(path, len(line), limit_bytes)
-        handle = os.open(path, _FLAGS, 0o644)
+        handle = _opened(path, len(line), limit_bytes)
         try:
             # What a crash or a full disk left unfinished stays a line of its own, which readers skip.
             data = b"\n" + line if _torn(handle) else line
@@ -129,15 +133,54 @@ def _torn(handle: int) -> bool:
     return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
-def _rotate(path: Path, coming: int, limit: int) -> None:
+def _opened(path: Path, coming: int, limit: int) -> int:
+    """Return a descriptor of the file to append to, locked against other writers until it is closed.
+
+    Raises:
+        OSError: it cannot be opened, or another writer does not let go of it.
+    """
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        handle = os.open(path, _FLAGS, 0o644)
+        try:
+            if _is_locked(handle, deadline) and not _rotated(path, handle, coming, limit):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # set aside by us or another: what the name leads to now is the one to write
+
+
+def _is_locked(handle: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOCK_LOOK)
+        else:
+            return True
+
+
+def _rotated(path: Path, handle: int, coming: int, limit: int) -> bool:
+    """Set the file aside when it is full; return whether its name leads elsewhere now, by this or before."""
+    mine, named = os.fstat(handle), _stat(path)
+    if named is None or (named.st_dev, named.st_ino) != (mine.st_dev, mine.st_ino):
+        return True
+    if not mine.st_size or mine.st_size + coming <= limit:
+        return False
     # One rename: a crash before it or after it leaves every line where a reader looks for it.
+    path.replace(_aside(path))
+    sync(path.parent)
+    return True
+
+
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        size = path.stat().st_size
+        return path.stat()
     except FileNotFoundError:
-        return
-    if size and size + coming > limit:
-        path.replace(_aside(path))
-        sync(path.parent)
+        return None
 
 
 def _aside(path: Path) -> Path:

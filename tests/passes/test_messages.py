@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,6 +104,22 @@ def test_no_message_comes_again_while_it_waits_for_its_burst_to_end(
     messages = assembly.messages(settings, Clients(settings.aws_region, settings.aws_endpoint_url))
     assert messages is not None
     assert messages.visibility_seconds >= settings.quiet_limit + 60
+
+
+def test_a_hangup_at_the_start_ends_nothing(run: Run, world: "World", until: Until) -> None:
+    world.put("info@acme.example.com")
+    daemon = run(SQS_QUEUE_URL="")
+    status = Path(f"/proc/{daemon.process.pid}/status")
+
+    def ignored() -> bool:
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("SigIgn:")]
+        return bool(int(line.split()[1], 16) & 1 << (signal.SIGHUP - 1))
+
+    until(ignored)
+    while not daemon.said("started"):
+        daemon.tell(signal.SIGHUP)
+        assert daemon.process.poll() is None
+    daemon.wait("pass_finished", outcome="changed")
 
 
 def test_a_hangup_makes_a_full_pass_now(run: Run, world: "World") -> None:

@@ -1,5 +1,6 @@
 """What is promised of the history: records survive crashes, full disks and rotation, and only torn ones are lost."""
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -185,3 +186,45 @@ def test_kill_at_any_moment_loses_no_line_that_was_reported_written(tmp_path: Pa
         assert found[0] in {n, n + 1}  # written, and killed before it could say so
         assert found == list(range(found[0], found[0] - len(found), -1))
         n = found[0] + 1
+
+
+WRITERS = """
+import multiprocessing, random, sys, time
+from pathlib import Path
+from reconfigure.reporting.history import append
+# A rename that takes a while, as on a busy disk.
+sys.addaudithook(lambda event, _: time.sleep(random.uniform(0, 0.02)) if event == "os.rename" else None)
+folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
+fork = multiprocessing.get_context("fork")
+together = fork.Barrier(4)
+def write(name):
+    for number in range(rounds):
+        together.wait(20)
+        for n in range(3):
+            append(folder / f"{number}.jsonl", {"writer": name, "n": n}, limit_bytes=150)
+writers = [fork.Process(target=write, args=(name,)) for name in range(4)]
+for writer in writers:
+    writer.start()
+for writer in writers:
+    writer.join()
+sys.exit(any(writer.exitcode for writer in writers))
+"""
+
+
+def test_writers_at_the_same_time_lose_no_line_when_the_file_is_rotated(tmp_path: Path) -> None:
+    """Twelve lines of some 25 bytes each time, so that the file is set aside once and never twice."""
+    rounds = 20
+    subprocess.run([sys.executable, "-c", WRITERS, str(tmp_path), str(rounds)], check=True, timeout=120)
+    found = [read(tmp_path / f"{number}.jsonl", limit=100) for number in range(rounds)]
+    assert [len({(record["writer"], record["n"]) for record in records}) for records in found] == [12] * rounds
+
+
+def test_a_writer_that_hangs_costs_a_line_and_no_more_than_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append(path, {"n": 1}, limit_bytes=NO_LIMIT)
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ReconfigureError, match="could not append"):
+            append(path, {"n": 2}, limit_bytes=NO_LIMIT)
+    append(path, {"n": 3}, limit_bytes=NO_LIMIT)
+    assert read(path, limit=10) == [{"n": 3}, {"n": 1}]

@@ -207,6 +207,15 @@ def test_a_field_with_any_other_value_is_a_status_or_an_error(name: str, value: 
         assert again.document()[key] == value or isinstance(value, dict | list)
 
 
+def test_a_number_beyond_all_measure_is_an_error_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    document = status().document()
+    document["pass"] |= {"seconds": 10**400}
+    path.write_text(json.dumps(document))
+    with pytest.raises(ReconfigureError, match="beyond all measure"):
+        read(path)
+
+
 def test_a_document_of_another_version_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     older = status().document()
