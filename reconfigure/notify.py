@@ -9,6 +9,7 @@ themselves.
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -60,8 +61,8 @@ def publish(
         addresses: the addresses that changed; none means that any may have. More than fit into one message are
             sent in several.
         event: `address_changed`, `user_changed`, `suppression_changed` or `resync` (read everything).
-        topic_arn: the SNS topic that fans out to every tier's queue. Either this or `queue_url`.
-        queue_url: the SQS queue of one tier.
+        topic_arn: the SNS topic that fans out to every tier's queue, standard or FIFO. Either this or `queue_url`.
+        queue_url: the SQS queue of one tier, standard or FIFO.
         region: AWS region; as boto3 finds it (or the topic's) when not given.
         endpoint_url: where AWS is, when not where boto3 looks for it.
         session: a boto3 session to use; a new one otherwise.
@@ -102,23 +103,22 @@ def publish(
     if topic_arn is not None:
         with closing(made.client("sns", **where)) as sns:
             if len(bodies) == 1:
-                return str(sns.publish(TopicArn=topic_arn, Message=bodies[0])["MessageId"])
+                return str(sns.publish(TopicArn=topic_arn, Message=bodies[0], **_names(topic_arn))["MessageId"])
             return _in_batches(
                 bodies,
                 lambda batch: sns.publish_batch(
-                    TopicArn=topic_arn,
-                    PublishBatchRequestEntries=[{"Id": name, "Message": body} for name, body in batch.items()],
+                    TopicArn=topic_arn, PublishBatchRequestEntries=_entries(batch, "Message", topic_arn)
                 ),
                 where=topic_arn,
             )
     with closing(made.client("sqs", **where)) as sqs:
         if len(bodies) == 1:
-            return str(sqs.send_message(QueueUrl=str(queue_url), MessageBody=bodies[0])["MessageId"])
+            answer = sqs.send_message(QueueUrl=str(queue_url), MessageBody=bodies[0], **_names(str(queue_url)))
+            return str(answer["MessageId"])
         return _in_batches(
             bodies,
             lambda batch: sqs.send_message_batch(
-                QueueUrl=str(queue_url),
-                Entries=[{"Id": name, "MessageBody": body} for name, body in batch.items()],
+                QueueUrl=str(queue_url), Entries=_entries(batch, "MessageBody", str(queue_url))
             ),
             where=str(queue_url),
         )
@@ -189,6 +189,22 @@ def _destination() -> dict[str, Any]:
     if not topic_arn and not queue_url:
         raise ValueError("neither TOPIC_ARN nor QUEUE_URL is set, so there is nowhere to publish to; set one")
     return {"topic_arn": topic_arn or None, "queue_url": None if topic_arn else queue_url}
+
+
+def _entries(batch: Mapping[str, str], body: str, destination: str) -> Any:
+    """Return a batch as AWS takes it; `body` is what the service calls the message's text."""
+    return [{"Id": name, body: text, **_names(destination)} for name, text in batch.items()]
+
+
+def _names(destination: str) -> Any:
+    """Return what a FIFO topic or queue wants of a message besides: a group, and a name to know it again by.
+
+    Each is a group of its own: the order of messages means nothing, and one in flight would hold up all of its group.
+    """
+    if not destination.endswith(".fifo"):
+        return {}
+    name = uuid.uuid4().hex
+    return {"MessageGroupId": name, "MessageDeduplicationId": name}
 
 
 def _in_batches(bodies: Sequence[str], send: Callable[[Mapping[str, str]], Any], *, where: str) -> str:

@@ -35,10 +35,15 @@ class World(NamedTuple):
     sqs: Any
 
     def bodies(self) -> list[str]:
-        found: list[str] = []
-        while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
-            found += [message["Body"] for message in messages]
-        return found
+        return _bodies(self.sqs, self.queue)
+
+
+def _bodies(sqs: Any, queue: str) -> list[str]:
+    """Receive all that a queue holds, without deleting any."""
+    found: list[str] = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        found += [message["Body"] for message in messages]
+    return found
 
 
 @pytest.fixture
@@ -78,6 +83,31 @@ def test_a_change_can_go_to_one_tier_alone(world: World, session: boto3.session.
     (body,) = world.bodies()
     assert parse(body).event == "user_changed"
     assert "addresses" not in json.loads(body)
+
+
+@pytest.fixture
+def fifo(double_url: str, session: boto3.session.Session) -> Iterator[World]:
+    """A FIFO topic with a FIFO queue."""
+    name = f"changes-{uuid.uuid4().hex}.fifo"
+    sqs, sns = session.client("sqs", endpoint_url=double_url), session.client("sns", endpoint_url=double_url)
+    queue = sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+    topic = sns.create_topic(Name=name, Attributes={"FifoTopic": "true"})["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:{name}")
+    yield World(double_url, topic, queue, sqs)
+    sns.delete_topic(TopicArn=topic)
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def test_a_fifo_topic_and_a_fifo_queue_take_what_others_take_and_none_holds_up_another(
+    fifo: World, session: boto3.session.Session
+) -> None:
+    many = [f"{'x' * 60}{n}@{'d' * 200}.example" for n in range(1500)]
+    for destination in ({"topic_arn": fifo.topic}, {"queue_url": fifo.queue}):
+        arguments: Any = {**destination, "endpoint_url": fifo.url, "session": session}
+        publish(["shop@acme.example.com"], **arguments)
+        publish(many, **arguments)
+        found = {name for body in fifo.bodies() for name in parse(body).addresses}
+        assert found == {"shop@acme.example.com", *many}
 
 
 def test_the_timestamp_has_an_offset(world: World) -> None:
