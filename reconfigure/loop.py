@@ -74,6 +74,9 @@ class Audience(Protocol):
     def received(self, *, error: str | None) -> None:
         """Messages cannot be received, and why; or None: they can be again."""
 
+    def deleted(self, *, error: str | None) -> None:
+        """Messages that a pass was made for could not be deleted, and why; or None: they were."""
+
     def saw_fleet(self) -> None:
         """Something new is known of the fleet."""
 
@@ -299,6 +302,7 @@ class Loop:
             return
         if result.outcome.is_good:
             self._queue.acknowledge(batch)
+            self._audience.deleted(error=self._queue.delete_error)
         elif result.outcome is Outcome.PINNED:
             self._queue.give_back(batch)
         elif self._may_poll:

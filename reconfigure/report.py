@@ -30,6 +30,7 @@ from reconfigure.reporting.reports import (
     PassReport,
     Pause,
     QuarantineReport,
+    QueueReport,
     State,
 )
 from reconfigure.reporting.status import Status
@@ -87,6 +88,7 @@ class Reporter:
         self._seen: Seen | None = None
         self._oldest: float | None = None
         self._receive_error: str | None = None
+        self._delete_error: str | None = None
         self._siblings = siblings or Siblings(settings, None, own_check=lambda: False)
         self._was_good = False
 
@@ -151,6 +153,12 @@ class Reporter:
         """Messages cannot be received, or can be again: the document says so at once, if the queue was looked at."""
         if error != self._receive_error:
             self._receive_error = error
+            self._amend()
+
+    def deleted(self, *, error: str | None) -> None:
+        """Messages cannot be deleted, or can be again: the document says so at once, if the queue was looked at."""
+        if error != self._delete_error:
+            self._delete_error = error
             self._amend()
 
     def rest(self, pause: Pause, *, first: bool) -> None:
@@ -220,7 +228,7 @@ class Reporter:
             return document
         queue = self._seen.queue
         if queue is not None:
-            queue = replace(queue, oldest_age_seconds=self._oldest, receive_error=self._receive_error)
+            queue = self._with_errors(replace(queue, oldest_age_seconds=self._oldest))
         return replace(document, queue=queue, programs=self._seen.programs)
 
     def flipped(
@@ -355,10 +363,17 @@ class Reporter:
             seconds=result.seconds,
             counts=(result.active.counts if result.active else None) or {},
             quarantine=result.quarantine.counts if result.quarantine is not None else self._last_quarantine(),
-            reason=result.reason or siblings,
+            reason=result.reason or siblings or self._trouble_with_the_queue(),
         )
         is_well = result.outcome.is_good and siblings is None
         (self._heartbeat.success if is_well else self._heartbeat.fail)(result.id, text)
+
+    def _trouble_with_the_queue(self) -> str | None:
+        """Return what does not work of it: no failure, since the timer's pass does all; whoever waits shall know."""
+        return "; ".join(self._with_errors(QueueReport(seen="")).troubles) or None
+
+    def _with_errors(self, queue: QueueReport) -> QueueReport:
+        return replace(queue, receive_error=self._receive_error, delete_error=self._delete_error)
 
     def _last_quarantine(self) -> Mapping[str, int]:
         """Return the refusals of the last full read, by reason: a short pass counts none."""

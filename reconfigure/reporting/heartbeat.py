@@ -216,7 +216,7 @@ def body(
         seconds: how long the pass took.
         counts: what the generation holds, such as addresses, domains and users.
         quarantine: refusals by reason code; no addresses.
-        reason: why the pass failed or is held.
+        reason: why the pass failed or is held, or what does not work beside it.
     """
     refused = ", ".join(f"{code} {number}" for code, number in sorted(quarantine.items()))
     lines = {

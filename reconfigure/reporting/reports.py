@@ -88,6 +88,7 @@ class QueueReport:
         dead_letters: on the dead-letter queue; None when there is none, or it may not be asked.
         error: why the queue could not be asked; the numbers are those of the last time then, or None.
         receive_error: why no messages can be received; None while they can be.
+        delete_error: why messages that were acted on could not be deleted the last time; None when they could.
     """
 
     seen: str
@@ -98,6 +99,20 @@ class QueueReport:
     dead_letters: int | None = None
     error: str | None = None
     receive_error: str | None = None
+    delete_error: str | None = None
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What does not work, with what that means; nothing while all does."""
+        deaf, stuck = self.receive_error, self.delete_error
+        return (
+            *(() if deaf is None else (f"no messages are received, changes wait for the timer: {deaf}",)),
+            *(
+                ()
+                if stuck is None
+                else (f"messages are not deleted, so they come again and end as dead letters: {stuck}",)
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

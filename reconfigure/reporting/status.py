@@ -198,9 +198,8 @@ def _silence(status: Status | None, *, now: datetime, limit: timedelta, resting:
 
 
 def _complaints(status: Status | None, pinned: Pin | None) -> tuple[str, ...]:
-    deaf = status.queue.receive_error if status is not None and status.queue is not None else None
-    unheard = (f"no messages are received, changes wait for the timer: {deaf}",) if deaf is not None else ()
-    return (*_complaints_of_passes(status, pinned), *unheard, *complaints_of_fleet(status))
+    queue = status.queue.troubles if status is not None and status.queue is not None else ()
+    return (*_complaints_of_passes(status, pinned), *queue, *complaints_of_fleet(status))
 
 
 def complaints_of_fleet(status: Status | None) -> tuple[str, ...]:

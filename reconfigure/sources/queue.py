@@ -96,6 +96,7 @@ class Queue:
         self._poll_seconds = poll_seconds
         self.url = url
         self.visibility_seconds = visibility_seconds
+        self.delete_error: str | None = None  # why `acknowledge` failed the last time; None when it did not
 
     def receive(self, wait: float | None = None) -> list[Received]:
         """Return up to ten messages, none when no message came in time.
@@ -126,7 +127,8 @@ class Queue:
             entries = [{"Id": str(n), "ReceiptHandle": message.receipt} for n, message in enumerate(batch)]
             return self._at_once.delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
-        return self._in_batches(messages, delete, action="sqs:DeleteMessage")
+        failed, self.delete_error = self._in_batches(messages, delete, action="sqs:DeleteMessage")
+        return failed
 
     def delay(self, messages: Sequence[Received], seconds: float) -> list[Received]:
         """Hide messages for some seconds from now (at most 12 h); return those that keep the time they had."""
@@ -139,7 +141,8 @@ class Queue:
             ]
             return self._at_once.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
-        return self._in_batches(messages, change, action="sqs:ChangeMessageVisibility")
+        failed, _ = self._in_batches(messages, change, action="sqs:ChangeMessageVisibility")
+        return failed
 
     def give_back(self, messages: Sequence[Received]) -> list[Received]:
         """Make messages visible again at once, for whoever polls next; return those that are not yet."""
@@ -171,13 +174,14 @@ class Queue:
 
     def _in_batches(
         self, messages: Sequence[Received], request: Callable[[Sequence[Received]], Any], *, action: str
-    ) -> list[Received]:
-        """Do something to messages, ten at a time; log and return those for which it failed.
+    ) -> tuple[list[Received], str | None]:
+        """Do something to messages, ten at a time; log and return those for which it failed, and why the last did.
 
         A message that is gone already is none of them: what was wanted of it happened, or it is another's now.
         Once the queue did not answer in time, nothing more is asked of it.
         """
         failed: list[Received] = []
+        reason: str | None = None
         for start in range(0, len(messages), BATCH):
             batch = messages[start : start + BATCH]
             try:
@@ -196,12 +200,11 @@ class Queue:
             settled |= {name for name, entry in refused.items() if _is_gone(entry)}
             left = [message for n, message in enumerate(batch) if str(n) not in settled]
             if left:
-                reasons = [f"{entry.get('Code')} {entry.get('Message', '')}".strip() for entry in refused.values()]
-                log.warning(
-                    "queue_messages_failed", action=action, error=sorted(set(reasons)), messages=[m.id for m in left]
-                )
+                reasons = {f"{entry.get('Code')} {entry.get('Message', '')}".strip() for entry in refused.values()}
+                reason = f"{action} on {self.url}: {'; '.join(sorted(reasons)) or 'the answer does not say why'}"
+                log.warning("queue_messages_failed", action=action, error=reason, messages=[m.id for m in left])
                 failed.extend(left)
-        return failed
+        return failed, reason
 
     def _source(self, action: str) -> Source:
         return Source(where=f"SQS queue {self.url}", action=action, settings="SQS_QUEUE_URL and AWS_REGION")

@@ -90,9 +90,9 @@ class Standing:
         cause = next((cause for cause, seen in signs if seen), None)
         if cause is None and report is not None and report.last_error is not None and report.state != "ok":
             return of_failure(report.last_error.cause, report.last_error.error)
-        deaf = report is not None and report.queue is not None and report.queue.receive_error is not None
+        queue = report is not None and report.queue is not None and bool(report.queue.troubles)
         apart = self.health.status == "degraded" and bool(status.complaints_of_fleet(report))
-        return OF_CAUSES[cause or ("queue" if deaf else "fleet" if apart else "loop")]
+        return OF_CAUSES[cause or ("queue" if queue else "fleet" if apart else "loop")]
 
 
 def look(settings: Settings, *, now: datetime, patience: float = 1.0) -> Standing:

@@ -97,6 +97,9 @@ class Passes:
     def received(self, *, error: str | None) -> None:
         self.receiving.append(error)
 
+    def deleted(self, *, error: str | None) -> None:
+        """Heard, and nobody asks."""
+
 
 def _constant(outcome: Outcome) -> Callable[[Checkpoint], Outcome]:
     return lambda _: outcome

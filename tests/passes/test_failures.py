@@ -1,5 +1,6 @@
 """A source that fails: what is live stays, messages wait, Healthchecks hears why, AWS is left in peace, it mends."""
 
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -99,6 +100,24 @@ def test_while_the_queue_is_down_the_timer_goes_on_it_is_said_once_and_it_mends_
     world.send()
     daemon.wait("pass_finished", trigger="message")
     until(world.is_drained)
+
+
+def test_messages_that_cannot_be_deleted_are_said_everywhere_until_they_can_be(
+    run: Run, world: "World", pings: HealthchecksDouble
+) -> None:
+    world.put("info@acme.example.com")
+    daemon = run()
+    daemon.wait("pass_finished")
+    daemon.status_when(lambda status: status["queue"] is not None)
+    world.proxy.fail("DeleteMessageBatch", Fault.denied("sqs:DeleteMessage"))
+    world.send()
+    daemon.status_when(lambda status: "sqs:DeleteMessage" in (status["queue"]["delete_error"] or ""))
+    daemon.tell(signal.SIGHUP)
+    assert pings.wait(lambda _: any("reason: messages are not deleted" in ping.body for ping in pings.pings("tier")))
+    assert pings.check("tier").status == "up"
+    world.proxy.heal()
+    world.send()
+    daemon.status_when(lambda status: status["queue"]["delete_error"] is None)
 
 
 def test_a_table_that_is_gone_fails_the_pass_and_a_new_one_mends_it(run: Run, world: "World") -> None:

@@ -256,6 +256,20 @@ def test_a_url_that_cannot_be_read_is_a_failed_ping_that_says_why(heartbeats: Ma
     )
 
 
+def test_a_failure_is_told_once_the_url_can_be_read_again(
+    healthchecks: HealthchecksDouble, heartbeats: Make, rid: Rid
+) -> None:
+    throttled = [SourceError("reading parameter /ping from SSM failed: ThrottlingException")] * 3
+
+    def url() -> str:
+        if throttled:
+            raise throttled.pop()
+        return healthchecks.url("imap")
+
+    heartbeats(url).fail(rid(), "the table is away")
+    assert healthchecks.wait(lambda double: kinds(double, "imap") == ["fail"])
+
+
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://", "no url", "http://[::1/x", "http://\x00/"])
 def test_a_url_that_is_none_is_reported_and_ends_nothing(heartbeats: Make, rid: Rid, url: str) -> None:
     heartbeat = heartbeats(lambda: url)

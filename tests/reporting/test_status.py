@@ -83,6 +83,7 @@ statuses = st.builds(
         dead_letters=st.none() | st.integers(0),
         error=st.none() | WORDS,
         receive_error=st.none() | WORDS,
+        delete_error=st.none() | WORDS,
     ),
     programs=st.none()
     | st.builds(
@@ -395,6 +396,14 @@ def test_a_tier_that_cannot_receive_messages_is_degraded_and_says_what_that_mean
     assert word == "degraded"
     assert problems.endswith(
         "no messages are received, changes wait for the timer: receiving is denied; allow sqs:ReceiveMessage"
+    )
+
+
+def test_a_tier_that_cannot_delete_messages_is_degraded_and_says_what_that_means() -> None:
+    stuck = QueueReport(seen="t", delete_error="deleting is denied; allow sqs:DeleteMessage")
+    assert judge(status(queue=stuck)) == (
+        "degraded",
+        f"messages are not deleted, so they come again and end as dead letters: {stuck.delete_error}",
     )
 
 
