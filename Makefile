@@ -14,7 +14,7 @@ ARGS ?=
 LOCK := $(PYTHON) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --allow-unsafe --no-strip-extras --no-header
 
-.PHONY: help up down status shell images mail mail-down test e2e e2e-all drills unproved lint format bench docs lock clean distclean \
+.PHONY: help up down status shell images mail mail-down test e2e e2e-all drills unproved histories lint format bench docs lock clean distclean \
 	venv
 
 help: ## List these commands
@@ -62,6 +62,9 @@ drills: images ## Break the containers and mend them by what docs/runbooks says 
 
 unproved: images ## Run the tests that are left out elsewhere until what they promise is shown
 	@$(PYTEST) -m unproved $(ARGS)
+
+histories: venv ## Hold what a message's pass serves against full reads, over thousands of random histories (minutes)
+	@HISTORIES=$(or $(HISTORIES),5000) $(PYTEST) tests/directory/test_amend.py $(ARGS)
 
 lint: venv ## Style, types, and which module may import which
 	$(PYTHON) -m ruff check .

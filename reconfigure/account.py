@@ -18,7 +18,7 @@ SOCKET_MODE = 0o770
 # What this program makes in a state folder; anything else there means that the folder is not its own.
 _OWN = frozenset(
     "generations current previous lock lock.holder held.json reloads.json static.json status.json history.jsonl "
-    "history.jsonl.1 paused pinned.json unpinned.json extrausers".split()
+    "history.jsonl.1 paused pinned.json unpinned.json woken extrausers".split()
 )
 _FOREIGN_AND_FINE = frozenset({"lost+found"})
 

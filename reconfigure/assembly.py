@@ -6,14 +6,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from reconfigure.daemons import Program, Reloader, Supervisor
+from reconfigure.errors import SourceError
+from reconfigure.fleet import roll
 from reconfigure.fleet.member import Member, Spacing
 from reconfigure.fleet.roll import Limits
 from reconfigure.fleet.siblings import Siblings
 from reconfigure.fleet.table import FleetTable
+from reconfigure.generations import guard
 from reconfigure.generations.build import Builder
+from reconfigure.generations.judging import Judging
 from reconfigure.generations.maps import Makemap
 from reconfigure.generations.store import GenerationStore
+from reconfigure.homes import Owners
 from reconfigure.loop import Loop
 from reconfigure.pace import Pace
 from reconfigure.reconcile import Reconciler
@@ -33,6 +40,8 @@ from reconfigure.watching import Watch
 
 if TYPE_CHECKING:
     from reconfigure.metrics import Metrics
+
+log = structlog.get_logger()
 
 HEARTBEAT_FLUSH = 2.0  # seconds that the last ping may take when the process ends
 
@@ -169,20 +178,49 @@ def reconciler(settings: Settings, metrics: "Metrics | None" = None) -> Reconcil
     tier, renderer = templates(settings)
     store = GenerationStore(settings.state_dir)
     makemap = Makemap(timeout=settings.tool_timeout)
+    clients = Clients(
+        settings.aws_region,
+        settings.aws_endpoint_url,
+        long_poll=settings.poll_seconds,
+        told=metrics.requested if metrics is not None else None,
+    )
     return Reconciler(
         settings=settings,
-        clients=Clients(
-            settings.aws_region,
-            settings.aws_endpoint_url,
-            long_poll=settings.poll_seconds,
-            told=metrics.requested if metrics is not None else None,
-        ),
+        clients=clients,
         tier=tier,
         store=store,
         renderer=renderer,
         builder=Builder(store, tier, renderer=renderer, makemap=makemap, timeout=settings.tool_timeout),
+        judging=Judging(
+            store=store, limits=guard_limits(settings), siblings=partial(_served_by_siblings, settings, clients)
+        ),
         reloader=Reloader(supervisor(settings), settings.state_dir / "reloads.json", absent=settings.absent_programs),
+        owners=Owners(settings.homes_dir),
     )
+
+
+def guard_limits(settings: Settings) -> guard.Limits:
+    """Return how much may change at once before somebody has to look."""
+    return guard.Limits(
+        share=settings.guard_share,
+        minimum=settings.guard_minimum,
+        reassigned=settings.guard_reassigned,
+        renumbered=settings.guard_renumbered,
+        floor=settings.guard_floor,
+    )
+
+
+def _served_by_siblings(settings: Settings, clients: Clients) -> Mapping[str, int]:
+    """Return the most of each kind that a task of this tier serves; empty without a fleet, or when it is silent."""
+    table = fleet_table(settings, clients)
+    if table is None:
+        return {}
+    tier = settings.tier.value
+    try:
+        return roll.most_served(table.tiers([tier])[tier].rows, now=table.now())
+    except SourceError as error:
+        log.warning("siblings_not_asked", error=str(error), meanwhile="the first generation is not held against theirs")
+        return {}
 
 
 def templates(settings: Settings) -> tuple[TierManifest, Renderer]:

@@ -7,7 +7,7 @@ follows from its result for messages and timers, is the loop's business; who hea
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,10 +18,12 @@ from reconfigure.daemons import Reloader, ReloadOutcome
 from reconfigure.directory.model import Directory
 from reconfigure.errors import GenerationError, InterruptedPassError, LockHeldError, ReconfigureError, SourceError
 from reconfigure.generations.build import Builder, counts_of
-from reconfigure.generations.compare import World, directory_of
-from reconfigure.generations.guard import Limits, Verdict, judge
-from reconfigure.generations.lock import exclusive
+from reconfigure.generations.compare import directory_of
+from reconfigure.generations.guard import Verdict
+from reconfigure.generations.judging import Judging
+from reconfigure.generations.lock import Turn, exclusive
 from reconfigure.generations.manifest import Manifest
+from reconfigure.generations.peaks import Peaks
 from reconfigure.generations.store import GenerationStore, Held
 from reconfigure.observe import Observer
 from reconfigure.outcome import Cause, Outcome, PassResult
@@ -35,7 +37,7 @@ from reconfigure.tiers import Reload, TierManifest
 
 log = structlog.get_logger()
 
-_SLICE = 0.1  # seconds between two looks at whether the pass is to end, while it waits
+_MOST_READS = 3  # in one pass, when others change what is live meanwhile
 
 # Part of the input digest: raise it when the same input must be built anew, because this program builds it otherwise.
 BUILD_FORMAT = 1
@@ -53,7 +55,9 @@ class Reconciler:
     store: GenerationStore
     renderer: Renderer
     builder: Builder
+    judging: Judging
     reloader: Reloader
+    owners: homes.Owners
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def reconcile(
@@ -81,8 +85,7 @@ class Reconciler:
         """
         run = _Run(self, trigger, pass_id or str(uuid.uuid4()), checkpoint, on_phase)
         try:
-            with exclusive(self.settings.state_dir, wait=self.settings.lock_wait):
-                return run.whole(changed, attempts=attempts or self.settings.read_attempts)
+            return run.whole(changed, attempts=attempts or self.settings.read_attempts)
         except InterruptedPassError:
             raise
         except ReconfigureError as error:
@@ -131,6 +134,7 @@ class Reconciler:
             self.orders.lift_pin()  # before the flip: ended in between, the next pass must not undo an approval
             self.store.activate(held.id)
             self.store.release()
+            self.orders.wake()  # the messages that the held pass left in hand are done with
             return self._serve(held.id)
 
     def rollback(
@@ -146,11 +150,11 @@ class Reconciler:
             LockHeldError: a pass is running and did not end in time.
         """
         with self._changing():
-            active = self.store.active()
+            active = self.store.active_id()  # not its manifest: that may be what is wrong
             target = self.store.load(generation) if generation is not None else self.store.before()
             if active is None or target is None:
                 raise GenerationError("there is no generation before the active one; see 'reconfigure history'")
-            if target.id == active.id:
+            if target.id == active:
                 raise GenerationError(f"{target.id} is active already; see 'reconfigure history' for others")
             self.store.require_sound(target)
             self.orders.set_pin(target.id, by=by, why=why)
@@ -206,19 +210,45 @@ class _Run:
         self._pin: Pin | None = None
 
     def whole(self, changed: Collection[str] | None, *, attempts: int) -> PassResult:
-        """Run every step; the lock is held."""
-        store = self._of.store
-        store.prepare()
+        """Run every step. The lock is not held while the sources are read: a rollback does not wait for a slow table.
+
+        Whoever held it meanwhile may have read what is newer, so everything is read again then.
+        """
+        with self._locked() as turn:
+            self._of.store.prepare()
+            self._obey()
+        observer = self._of.observer(self._phases, attempts=attempts, checkpoint=self._checkpoint)
+        self._requests = observer.requests
+        for _ in range(_MOST_READS):
+            self._directory = directory = self._read(observer, changed)
+            mine = turn.number
+            with self._locked() as turn:
+                self._obey()
+                if turn.before == mine or self._pin is not None:
+                    return self._apply(directory)
+            changed = None
+        raise LockHeldError(
+            f"{self._of.settings.state_dir} was changed by other commands {_MOST_READS} times while the sources were "
+            "read; let them finish"
+        )
+
+    def _locked(self) -> AbstractContextManager[Turn]:
+        return exclusive(self._of.settings.state_dir, wait=self._of.settings.lock_wait)
+
+    def _obey(self) -> None:
+        """Take note of the pin, if there is one, and see to it that it is followed; the lock is held."""
         self._pin = self._of.orders.pin()
         if self._pin is not None:
             self._return_to(self._pin)
-        observer = self._of.observer(self._phases, attempts=attempts, checkpoint=self._checkpoint)
-        self._requests = observer.requests
+
+    def _read(self, observer: Observer, changed: Collection[str] | None) -> Directory:
         directory = self._short_cut(observer, changed) if changed and self._of.settings.read_by_key else None
         self._full = directory is None
-        if directory is None:
-            directory = observer.everything()
-        self._directory = directory
+        return directory if directory is not None else observer.everything()
+
+    def _apply(self, directory: Directory) -> PassResult:
+        """Make live what was read, if that is to be; the lock is held."""
+        store = self._of.store
         with self._phases("digest"):
             digest = self._of.input_digest(directory)
             active = store.active()
@@ -230,14 +260,21 @@ class _Run:
             return self._keep_pinned(active, held, directory)
         if held is not None and held.input_digest == digest:
             return self._withhold(active, held, {})
-        return self._guard(self._build(directory, digest), active, directory)
+        verdict = self._judge(directory, active)
+        peaks = self._of.judging.peaks(directory, active, verdict, now=self._started)
+        return self._guard(self._build(directory, digest, peaks), active, directory, verdict)
 
-    def _build(self, directory: Directory, digest: str) -> Manifest:
+    def _build(self, directory: Directory, digest: str, peaks: Peaks) -> Manifest:
         """Build a candidate; where there was no room for it, once more without the generations that nobody needs."""
 
         def build() -> Manifest:
             return self._of.builder.build(
-                directory, input_digest=digest, created=self._of.now(), phases=self._phases, checkpoint=self._checkpoint
+                directory,
+                input_digest=digest,
+                created=self._of.now(),
+                peaks=peaks,
+                phases=self._phases,
+                checkpoint=self._checkpoint,
             )
 
         try:
@@ -265,8 +302,7 @@ class _Run:
 
     def _keep_pinned(self, active: Manifest, held: Held | None, directory: Directory) -> PassResult:
         """Leave what is pinned, and say what the source would change; nothing is built for that."""
-        with self._phases("guard"):
-            changes = self._judge(directory, active).changes
+        changes = self._judge(directory, active).changes
         reloads, failed = self._reload(active)
         self._prune()
         return self._result(
@@ -280,9 +316,8 @@ class _Run:
         )
 
     def _judge(self, directory: Directory, active: Manifest | None) -> Verdict:
-        settings = self._of.settings
-        world = World(generation=self._of.store.path(active.id)) if active is not None else None
-        return judge(directory, world, limits=Limits(settings.guard_share, settings.guard_minimum))
+        with self._phases("guard"):
+            return self._of.judging.verdict(directory, active, now=self._started)
 
     def _short_cut(self, observer: Observer, changed: Collection[str]) -> Directory | None:
         """Return what is live with the changed addresses read anew, or None when everything must be read."""
@@ -299,10 +334,10 @@ class _Run:
                 return None  # made by other templates or settings, or damaged
         return observer.only(changed, base)
 
-    def _guard(self, candidate: Manifest, active: Manifest | None, directory: Directory) -> PassResult:
+    def _guard(
+        self, candidate: Manifest, active: Manifest | None, directory: Directory, verdict: Verdict
+    ) -> PassResult:
         store = self._of.store
-        with self._phases("guard"):
-            verdict = self._judge(directory, active)
         self._checkpoint()
         if verdict.reasons:
             held = Held(
@@ -343,6 +378,8 @@ class _Run:
             problems = self._make_homes(self._directory)
         reloads, failed = self._reload(active)
         self._prune()
+        if self._of.tier.homes and self._directory is not None:
+            problems = [*(problems or ()), *self._of.owners.foreign(self._directory.users)]
         wrong = (*(problems or ()), *failed)
         if self._full and self._pin is None:
             self._of.orders.settle()

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Literal
 
 from reconfigure.directory.model import Directory
-from reconfigure.generations.compare import World
-from reconfigure.generations.guard import Limits, Verdict, judge
+from reconfigure.generations.guard import Verdict
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.store import Held
 from reconfigure.generations.texts import RenderedText, Text
@@ -75,8 +74,7 @@ def preview(reconciler: Reconciler, *, on_phase: Callable[[str], None] = lambda 
     active, held = store.active(), store.held()
     differs = active is None or active.input_digest != digest or not store.is_intact(active)
     with phases("guard"):
-        world = World(generation=store.path(active.id)) if active is not None else None
-        verdict = judge(directory, world, limits=Limits(settings.guard_share, settings.guard_minimum))
+        verdict = reconciler.judging.verdict(directory, active, now=reconciler.now())
     return Preview(
         directory=directory,
         active=active,

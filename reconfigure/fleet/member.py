@@ -290,6 +290,9 @@ def _row(status: Status, *, now: float, applied: Position | None) -> Row:
         applied=applied.sequence if applied is not None else None,
         success=_seconds(status.last_success, ahead),
         quarantine=status.quarantine.total,
+        addresses=status.counts.get("active", 0),
+        domains=status.counts.get("domains", 0),
+        users=status.counts.get("users", 0),
     )
 
 

@@ -35,6 +35,9 @@ class Row:
         applied: up to which number.
         success: when live state last was seen to equal desired state.
         quarantine: how many refusals.
+        addresses: how many that take mail it serves.
+        domains: how many it serves.
+        users: how many it serves.
         written: when the task wrote this; the sign of life of its loop.
         expires: when nobody needs to look at it any more; then DynamoDB removes it in its own time.
     """
@@ -50,6 +53,9 @@ class Row:
     applied: int | None = None
     success: float | None = None
     quarantine: int = 0
+    addresses: int = 0
+    domains: int = 0
+    users: int = 0
     written: float = 0.0
     expires: int = 0
 
@@ -77,7 +83,8 @@ class Row:
         try:
             values = {field.name: _value(item[field.name]) for field in fields(cls) if field.name in item}
             row = cls(**values)
-            numbers = (row.success or 0.0, row.written, row.expires, row.applied or 0, row.quarantine)
+            counts = (row.quarantine, row.addresses, row.domains, row.users)
+            numbers = (row.success or 0.0, row.written, row.expires, row.applied or 0, *counts)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"it is not a task's row: {type(error).__name__}: {error}") from error
         if not all(isinstance(number, int | float) for number in numbers):
@@ -97,6 +104,18 @@ class Limits(NamedTuple):
 
     silent: float
     behind: float
+
+
+def most_served(rows: Iterable[Row], *, now: float) -> dict[str, int]:
+    """Return the most addresses, domains and users that one task serves, by kind; empty where none serves any.
+
+    Args:
+        rows: of one tier; those that expired do not count.
+        now: seconds since the epoch by the clock of AWS.
+    """
+    present = [row for row in rows if row.expires > now]
+    most = {kind: max((getattr(row, kind) for row in present), default=0) for kind in ("addresses", "domains", "users")}
+    return {kind: count for kind, count in most.items() if count}
 
 
 def called(tiers: Mapping[str, Tier], *, now: float, limits: Limits) -> Iterator[TaskReport]:

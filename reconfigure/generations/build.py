@@ -20,6 +20,7 @@ from reconfigure.generations.compare import SNAPSHOT_FOLDER, lines_of
 from reconfigure.generations.guard import KINDS
 from reconfigure.generations.manifest import FileRecord, Manifest
 from reconfigure.generations.maps import Makemap
+from reconfigure.generations.peaks import Peaks
 from reconfigure.generations.store import (
     BUILDING_PREFIX,
     FOLDER_MODE,
@@ -63,6 +64,7 @@ class Builder:
         *,
         input_digest: str,
         created: datetime,
+        peaks: Peaks | None = None,
         phases: Phases,
         checkpoint: Callable[[], None],
     ) -> Manifest:
@@ -72,6 +74,7 @@ class Builder:
             directory: what to render.
             input_digest: what the files are made from, for the manifest.
             created: now, with offset.
+            peaks: what was served in the last day, for the manifest; None: nothing is known.
             phases: where time goes.
             checkpoint: called between steps and chunks; may raise to end the work.
 
@@ -88,6 +91,7 @@ class Builder:
                 name=name,
                 input_digest=input_digest,
                 created=created,
+                peaks=peaks or {},
                 phases=phases,
                 checkpoint=checkpoint,
             )
@@ -113,6 +117,7 @@ class Builder:
         name: str,
         input_digest: str,
         created: datetime,
+        peaks: Peaks,
         phases: Phases,
         checkpoint: Callable[[], None],
     ) -> Manifest:
@@ -141,6 +146,7 @@ class Builder:
             counts=counts_of(directory),
             quarantine=directory.quarantine.counts,
             checks=results,
+            peaks=peaks,
         )
         with phases("write"):
             checkpoint()

@@ -6,10 +6,12 @@ flock(2) through filelock: the kernel drops it with its process, so a killed pas
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import filelock
 
@@ -17,8 +19,15 @@ from reconfigure.durable import read_plain
 from reconfigure.errors import LockHeldError
 
 
+class Turn(NamedTuple):
+    """One holding of the lock: its number, and that of the holding before it, whoever's that was."""
+
+    number: int
+    before: int
+
+
 @contextmanager
-def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
+def exclusive(state_dir: Path, *, wait: float) -> Iterator[Turn]:
     """Hold the state folder's lock.
 
     Args:
@@ -47,11 +56,19 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[None]:
         with suppress(OSError):  # on a full disk there is still a lock, and a pass that may have nothing to write
             holder.unlink(missing_ok=True)  # what lies there was left by one that was killed, or by a stranger
             holder.write_text(json.dumps(said), encoding="utf-8")
-        yield
+        yield _turn(state_dir / "lock")
     finally:
         with suppress(OSError):  # nor must the disk hide what went wrong inside
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _turn(lock: Path) -> Turn:
+    """Number this holding by the lock file's time, which takes no room on a disk that is full."""
+    before = lock.stat().st_mtime_ns
+    number = max(time.time_ns(), before + 1)
+    os.utime(lock, ns=(number, number))
+    return Turn(lock.stat().st_mtime_ns, before)
 
 
 def _held_by(holder: Path) -> str:

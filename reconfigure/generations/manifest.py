@@ -44,6 +44,7 @@ class Manifest:
     counts: Mapping[str, int]
     quarantine: Mapping[str, int]
     checks: Mapping[str, str] = field(default_factory=dict)
+    peaks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # see `peaks`
 
     def to_json(self) -> str:
         """Return the document: indented, keys in order of the fields, the same for the same manifest."""

@@ -19,6 +19,7 @@ import structlog
 
 from reconfigure.durable import read_plain, replace_link, replace_text, sweep, sync
 from reconfigure.errors import GenerationError
+from reconfigure.generations.compare import SNAPSHOT_FOLDER
 from reconfigure.generations.manifest import FileRecord, Manifest
 
 log = structlog.get_logger()
@@ -102,17 +103,34 @@ class GenerationStore:
 
         None, too, after an end between the two links of a flip: then `previous` leads to the active one already.
         """
-        before, active = self._follow(self.previous), self._follow(self.current)
-        return before if active is None or before != active else None
+        before = self._named(self.previous)
+        return None if before is None or before == self.active_id() else self.load(before)
+
+    def active_id(self) -> str | None:
+        """Return the id of the active generation, also when its manifest cannot be read; None before the first."""
+        return self._named(self.current)
+
+    def snapshots(self) -> Path | None:
+        """Return the folder of what is live, or was before, by its snapshots alone; None where nothing was.
+
+        So a candidate has something to be held against, though a manifest or a whole generation went missing.
+        """
+        for link in (self.current, self.previous):
+            if link.is_symlink() and (self.state_dir / link.readlink() / SNAPSHOT_FOLDER / "addresses").is_file():
+                return self.state_dir / link.readlink()
+        return None
 
     def _follow(self, link: Path) -> Manifest | None:
+        name = self._named(link)
+        return None if name is None else self.load(name)
+
+    def _named(self, link: Path) -> str | None:
+        """Return the id of the generation that a link leads to; None: also when somebody removed that by hand."""
         try:
             target = link.readlink()
         except FileNotFoundError:
             return None
-        if not (self.state_dir / target / MANIFEST_NAME).is_file():
-            return None  # somebody removed the generation by hand; the next pass builds it anew
-        return self.load(target.name)
+        return target.name if (self.state_dir / target / MANIFEST_NAME).is_file() else None
 
     def load(self, generation: str) -> Manifest:
         """Return a generation's manifest.
@@ -191,11 +209,11 @@ class GenerationStore:
             GenerationError: it is not whole.
         """
         self.require_sound(self.load(generation))
-        active = self.active()
-        if active is not None and active.id == generation:
+        active = self.active_id()
+        if active == generation:
             return
         if active is not None:
-            replace_link(self.previous, f"generations/{active.id}")
+            replace_link(self.previous, f"generations/{active}")
         replace_link(self.current, f"generations/{generation}")
 
     def held(self) -> Held | None:

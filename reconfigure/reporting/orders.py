@@ -23,6 +23,7 @@ T = TypeVar("T", bound="Pause | Pin")
 PAUSED_NAME = "paused"
 PINNED_NAME = "pinned.json"
 UNPINNED_NAME = "unpinned.json"  # a pin that was lifted, until a full pass has read what changed meanwhile
+WOKEN_NAME = "woken"  # touched by whoever changed what is live beside the loop
 
 LONGEST_PAUSE = timedelta(hours=24)
 TOLERANCE = timedelta(minutes=5)  # by which two clocks, or one that was set, may differ
@@ -46,6 +47,7 @@ class Orders:
         self._paused = state_dir / PAUSED_NAME
         self._pinned = state_dir / PINNED_NAME
         self._unpinned = state_dir / UNPINNED_NAME
+        self._woken = state_dir / WOKEN_NAME
 
     def pause(self) -> Pause | None:
         """Return the pause in force, or None: also when its time is over."""
@@ -69,8 +71,16 @@ class Orders:
         return not _is_there(self._pinned) and not _is_there(self._unpinned)
 
     def signature(self) -> object:
-        """Return what is another value whenever the pin is another."""
-        return tuple(_identity(path) for path in (self._pinned, self._unpinned))
+        """Return what is another value whenever the pin is another, or somebody woke the loop."""
+        return tuple(_identity(path) for path in (self._pinned, self._unpinned, self._woken))
+
+    def wake(self) -> None:
+        """Have the loop make a pass now: what it plans was decided before an operator changed what is live.
+
+        Where it cannot be told, it learns of it by its next pass.
+        """
+        with suppress(OSError):
+            self._woken.touch()
 
     def set_pause(self, length: timedelta, *, by: str, why: str | None) -> Pause:
         """Order a pause from now on, in place of one in force.

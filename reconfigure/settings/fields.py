@@ -329,13 +329,36 @@ class Settings:
     guard_share: float = field(
         default=0.30,
         metadata=_fine(
-            "A generation that loses more than this share of addresses, domains or users is held.", number(0, 1)
+            "A generation that loses more than this share of addresses, domains or users is held: of those before it,"
+            " or of the most in the last day.",
+            number(0, 1),
         ),
     )
     guard_minimum: int = field(
         default=10,
         metadata=_fine(
             "Losing fewer than this many never holds a generation, unless nothing is left.", whole(0, 1_000_000)
+        ),
+    )
+    guard_reassigned: float = field(
+        default=0.30,
+        metadata=_fine(
+            "A generation that gives more than this share of the addresses to other users is held.", number(0, 1)
+        ),
+    )
+    guard_renumbered: int = field(
+        default=1,
+        metadata=_fine(
+            "A generation in which more users than this have another UID is held: a home belongs to a number.",
+            whole(0, 1_000_000),
+        ),
+    )
+    guard_floor: int = field(
+        default=0,
+        metadata=_fine(
+            "A first generation with fewer addresses that take mail than this is held, and any later one that loses"
+            " some.",
+            whole(0, 10_000_000),
         ),
     )
     keep_generations: int = field(

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,11 @@ class Tier:
 
     def pass_(self) -> PassResult:
         return self.reconciler.reconcile("operator")
+
+    def at(self, **later: int) -> None:
+        """Let time pass for the reconciler: `timedelta`'s arguments."""
+        now = self.reconciler.now() + timedelta(**later)
+        self.reconciler = replace(self.reconciler, now=lambda: now)
 
     def served(self, path: str = "mail/access") -> str:
         return (self.store.current / path).read_text()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconfigure.directory.model import User
-from reconfigure.homes import make_missing
+from reconfigure.homes import Owners, make_missing
 
 USERS = (User("alice", 2001), User("bob", 2002), User("carol", 2003))
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
@@ -79,3 +79,37 @@ def test_a_volume_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     (problem,) = make_missing(tmp_path / "home", USERS)
     assert problem.startswith(f"making homes in {tmp_path}/home failed: ")
+
+
+@ROOT
+def test_a_home_that_belongs_to_another_number_is_said_until_it_is_mended(tmp_path: Path) -> None:
+    make_missing(tmp_path, USERS)
+    owners = Owners(tmp_path)
+    assert owners.foreign(USERS) == []
+    moved = (User("alice", 2009), *USERS[1:])
+    for _ in range(2):
+        (line,) = owners.foreign(moved)
+        assert line.startswith(
+            f"the home {tmp_path}/alice belongs to UID 2001, and alice has 2009: mail for them waits"
+        )
+        assert f"chown -R 2009:2009 {tmp_path}/alice" in line
+    os.chown(tmp_path / "alice", 2009, 2009)
+    assert owners.foreign(moved) == []
+
+
+@ROOT
+def test_of_many_homes_some_are_looked_at_each_time_and_all_in_the_end(tmp_path: Path) -> None:
+    users = [User(f"user{n:02}", 3000 + n) for n in range(30)]
+    make_missing(tmp_path, users)
+    os.chown(tmp_path / "user25", 1, 1)
+    owners = Owners(tmp_path, looks=10)
+    assert [len(owners.foreign(users)) for _ in range(4)] == [0, 0, 1, 1]
+
+
+@ROOT
+def test_a_volume_where_nothing_belongs_to_anybody_is_a_few_lines(tmp_path: Path) -> None:
+    users = [User(f"user{n:02}", 3000 + n) for n in range(30)]
+    for user in users:
+        (tmp_path / user.name).mkdir()
+    lines = Owners(tmp_path).foreign(users)
+    assert (len(lines), lines[-1]) == (6, "so it is with 25 more homes")

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconfigure import inbox
 from reconfigure.errors import GenerationError
@@ -71,7 +74,7 @@ def test_a_pass_with_nothing_to_do_writes_only_the_status(imap: Any, seen: Seen)
     reporter.finish(imap.pass_())
     written = imap.settings.state_dir / "status.json"
     generations = seen(imap.store.folder)
-    others = {path: facts for path, facts in seen(imap.settings.state_dir).items() if path != "status.json"}
+    others = _but_reports(seen(imap.settings.state_dir))
     homes = seen(imap.settings.homes_dir)
     folder = imap.store.folder.stat()
     before = written.read_text()
@@ -81,9 +84,14 @@ def test_a_pass_with_nothing_to_do_writes_only_the_status(imap: Any, seen: Seen)
         reporter.finish(result)
     assert seen(imap.store.folder) == generations
     assert imap.store.folder.stat().st_mtime_ns == folder.st_mtime_ns
-    assert {path: facts for path, facts in seen(imap.settings.state_dir).items() if path != "status.json"} == others
+    assert _but_reports(seen(imap.settings.state_dir)) == others
     assert seen(imap.settings.homes_dir) == homes
     assert written.read_text() != before
+
+
+def _but_reports(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what was seen without the status, and without the lock, whose time says whose turn it was."""
+    return {path: facts for path, facts in found.items() if path not in {"status.json", "lock"}}
 
 
 @pytest.mark.parametrize("path", ["mail/access.db", "passwd/passwd"])
@@ -121,6 +129,85 @@ def test_too_great_a_loss_is_held_and_the_old_world_serves(imap: Any, seen: Seen
     again = imap.pass_()
     assert (again.outcome, again.held) == (Outcome.HELD, result.held)
     assert seen(imap.store.folder) == before
+
+
+def test_addresses_that_would_be_other_users_are_counted_and_too_many_are_held(imap: Any) -> None:
+    imap.put(*MANY[:6], user="bob")
+    result = imap.pass_()
+    assert (result.outcome, result.changes) == (Outcome.CHANGED, {"addresses reassigned": 6})
+    imap.put(*MANY, user="carol")
+    result = imap.pass_()
+    assert result.outcome is Outcome.HELD
+    assert "20 of 20 addresses would be other users', more than 30% in one pass" in result.reason
+    assert "shop7@acme.example.com\talice\n" in imap.served("mail/virtusertable")
+
+
+def test_users_who_would_have_other_uids_are_counted_and_more_than_one_is_held(imap: Any) -> None:
+    def renumber(name: str, osid: int) -> None:
+        attribute = {"Name": "custom:osid", "Value": str(osid)}
+        pool = imap.settings.cognito_pool_id
+        imap.aws.cognito.admin_update_user_attributes(UserPoolId=pool, Username=name, UserAttributes=[attribute])
+
+    renumber("alice", 2101)
+    assert imap.pass_().changes == {"users renumbered": 1}
+    for number, name in enumerate(("alice", "bob")):
+        renumber(name, 2200 + number)
+    result = imap.pass_()
+    assert result.outcome is Outcome.HELD
+    assert "2 of 3 users would have another UID, more than 1: their homes belong to the old ones" in result.reason
+    assert "alice:x:2101:2101" in imap.served("passwd/passwd")
+
+
+def test_a_drain_in_small_steps_is_held_like_one_in_one_step_and_an_approval_is_what_to_go_by(imap: Any) -> None:
+    imap.put(*(f"more{n}@acme.example.com" for n in range(20)))
+    imap.pass_()
+    imap.at(hours=30)  # what was served the whole day counts, though nothing was built in it
+    gone = [*MANY, *(f"more{n}@acme.example.com" for n in range(20))]
+    for address in gone[:12]:
+        imap.at(minutes=20)
+        imap.drop(address)
+        assert imap.pass_().outcome is Outcome.CHANGED
+    imap.drop(gone[12])
+    result = imap.pass_()
+    assert result.outcome is Outcome.HELD
+    assert "27 addresses would be left of the 40 of the last day, more than 30% fewer" in result.reason
+    imap.put(gone[12])
+    assert imap.pass_().outcome is Outcome.UNCHANGED
+    imap.drop(gone[12])
+    imap.pass_()
+    imap.reconciler.approve()
+    imap.drop(gone[13])
+    assert imap.pass_().outcome is Outcome.CHANGED
+
+
+def test_a_drain_over_days_is_what_a_shrinking_service_looks_like(imap: Any) -> None:
+    for address in MANY:
+        imap.at(hours=5)
+        imap.drop(address)
+        if address is MANY[-1]:
+            break
+        assert imap.pass_().outcome is Outcome.CHANGED
+    assert imap.pass_().outcome is Outcome.HELD  # empty is empty
+
+
+def test_a_new_task_holds_what_is_far_less_than_the_floor(tier: MakeTier) -> None:
+    imap = tier("imap", RECONFIGURE_GUARD_FLOOR="21")
+    imap.put(*MANY)
+    result = imap.pass_()
+    assert (result.outcome, result.active) == (Outcome.HELD, None)
+    assert "20 addresses would take mail, fewer than the 21 of RECONFIGURE_GUARD_FLOOR" in result.reason
+    imap.put("one@acme.example.com")
+    assert imap.pass_().outcome is Outcome.CHANGED
+
+
+def test_a_new_task_with_nothing_to_go_by_says_so(tier: MakeTier) -> None:
+    imap = tier("imap")
+    imap.put(*MANY)
+    with capture_logs() as logs:
+        assert imap.pass_().outcome is Outcome.CHANGED
+        assert imap.pass_().outcome is Outcome.UNCHANGED
+    (said,) = [entry for entry in logs if entry["event"] == "guard_without_reference"]
+    assert "RECONFIGURE_GUARD_FLOOR" in said["fix"]
 
 
 def test_an_empty_table_is_held(imap: Any) -> None:
@@ -207,6 +294,89 @@ def test_rollback_goes_to_any_generation_by_its_id(imap: Any) -> None:
     assert imap.store.active() == first
 
 
+def once_scanned(tier: Any, do: Callable[[], object]) -> None:
+    """Do something when the tier's next Scan was answered, before its pass goes on."""
+    events = tier.reconciler.clients.dynamodb.meta.events
+    left = [do]
+    events.register("after-call.dynamodb.Scan", lambda **_: left.pop()() if left else None)
+
+
+def test_a_rollback_does_not_wait_for_a_pass_that_reads_and_the_pass_keeps_to_it(imap: Any, tier: MakeTier) -> None:
+    before = imap.store.active().id
+    imap.put("bad@acme.example.com")
+    imap.pass_()
+    operator = tier("imap", RECONFIGURE_LOCK_WAIT="0")
+    imap.put("later@acme.example.com")
+    once_scanned(imap, lambda: operator.reconciler.rollback(by="me"))
+    result = imap.pass_()
+    assert (result.outcome, result.active.id) == (Outcome.PINNED, before)
+    assert imap.store.active().id == before
+
+
+def test_what_was_read_before_another_pass_does_not_undo_what_that_one_read(imap: Any, tier: MakeTier) -> None:
+    by_hand = tier("imap", RECONFIGURE_LOCK_WAIT="0")
+
+    def meanwhile() -> None:
+        imap.put("new@acme.example.com")
+        assert by_hand.pass_().outcome is Outcome.CHANGED
+
+    once_scanned(imap, meanwhile)
+    assert imap.pass_().outcome is Outcome.UNCHANGED
+    assert "new@acme.example.com\talice\n" in imap.served("mail/virtusertable")
+
+
+def test_a_pass_that_others_disturb_again_and_again_fails_and_says_why(imap: Any, tier: MakeTier) -> None:
+    by_hand = tier("imap", RECONFIGURE_LOCK_WAIT="0")
+    events = imap.reconciler.clients.dynamodb.meta.events
+    events.register("after-call.dynamodb.Scan", lambda **_: by_hand.pass_())
+    result = imap.pass_()
+    assert (result.outcome, result.cause) == (Outcome.FAILED, "lock")
+    assert "was changed by other commands 3 times while the sources were read" in result.reason
+
+
+def test_a_second_rollback_and_other_templates_bring_nothing_back(imap: Any, tier: MakeTier, tmp_path: Path) -> None:
+    first = imap.store.active().id
+    for name in ("second", "third"):
+        imap.put(f"{name}@acme.example.com")
+        assert outcome(imap) == "changed"
+    imap.reconciler.rollback(by="me")
+    imap.reconciler.rollback(first, by="me")
+    assert outcome(imap) == "pinned"
+    templates = shutil.copytree(imap.settings.templates_dir, tmp_path / "templates")
+    with (templates / "imap/virtusertable.j2").open("a") as file:
+        file.write("# another release\n")
+    again = tier("imap", RECONFIGURE_TEMPLATES_DIR=str(templates))
+    assert outcome(again) == "pinned"
+    assert again.store.active().id == first
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_a_live_manifest_that_is_gone_or_damaged_does_not_blind_the_guard(
+    imap: Any, damage: Callable[[Path], Any]
+) -> None:
+    manifest = imap.store.path(imap.store.active().id) / "manifest.json"
+    damage(manifest)
+    if manifest.exists():
+        result = imap.pass_()
+        assert result.outcome is Outcome.FAILED
+        assert "remove that file and run 'reconfigure once'" in result.reason
+        manifest.unlink()
+    imap.drop(*MANY[:15])
+    result = imap.pass_()
+    assert result.outcome is Outcome.HELD
+    assert "15 of 20 addresses" in result.reason
+
+
+def test_rollback_works_while_the_live_manifest_cannot_be_read(imap: Any) -> None:
+    before = imap.store.active().id
+    imap.put("new@acme.example.com")
+    assert outcome(imap) == "changed"
+    (imap.store.path(imap.store.active_id()) / "manifest.json").write_text("{")
+    made, _ = imap.reconciler.rollback(by="me")
+    assert made.id == imap.store.active().id == before
+    assert outcome(imap) == "pinned"
+
+
 def test_rollback_with_nothing_before_is_said(imap: Any) -> None:
     with pytest.raises(GenerationError, match="there is no generation before the active one"):
         imap.reconciler.rollback(by="operator")
@@ -251,6 +421,19 @@ def test_a_home_that_cannot_be_made_is_degraded_and_the_generation_is_live(tier:
     assert "making homes" in result.reason
     assert imap.store.active() == result.active
     (tmp_path / "home").unlink()
+    assert outcome(imap) == "unchanged"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
+def test_a_user_who_comes_back_under_another_uid_is_degraded_until_the_home_is_theirs(imap: Any) -> None:
+    imap.aws.cognito.admin_delete_user(UserPoolId=imap.settings.cognito_pool_id, Username="bob")
+    imap.enroll("bob", 2077)
+    for _ in range(2):
+        result = imap.pass_()
+        assert result.outcome is Outcome.DEGRADED
+        assert "bob has 2077" in result.reason
+    assert "bob:x:2077:2077" in imap.served("passwd/passwd")
+    os.chown(imap.settings.homes_dir / "bob", 2077, 2077)
     assert outcome(imap) == "unchanged"
 
 

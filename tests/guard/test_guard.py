@@ -1,6 +1,7 @@
 """The guard holds what would take too much away, and nothing else; it sees the same in memory and on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,8 @@ def test_addresses_that_stop_taking_mail_are_lost_though_their_rows_are_there() 
 
 def test_domains_and_users_are_guarded_like_addresses() -> None:
     domains = [f"a@d{at}.example.com" for at in range(40)]
-    users = [f"user{at}" for at in range(40)]
-    found = reasons(world(domains[20:], users[20:]), world(domains, users))
+    users = [f"user{at:02}" for at in range(40)]
+    found = reasons(world(domains[20:], users[:20]), world(domains, users))
     assert [reason.split(" would")[0] for reason in found] == [
         "20 of 40 addresses",
         "20 of 40 domains",
@@ -98,6 +99,45 @@ def test_an_empty_world_is_held_first_and_later_however_small(candidate: Directo
     assert reasons(candidate, world(names(0, 3))) == (said,)
 
 
+def owned(owners: list[str], *, uids: Mapping[str, int]) -> Directory:
+    """A world of as many addresses as owners."""
+    addresses = [Address(name, "active", (owner,)) for name, owner in zip(names(0, len(owners)), owners, strict=True)]
+    return Directory(
+        lines=[pack(one) for one in addresses],
+        users=tuple(User(name, uid) for name, uid in sorted(uids.items())),
+        users_known=True,
+        domains=["example.com"],
+        quarantine=Quarantine(),
+        rows=len(addresses),
+    )
+
+
+@pytest.mark.parametrize(("moved", "held"), [(9, False), (10, False), (30, False), (31, True)])
+def test_more_addresses_than_the_share_that_would_be_others_are_too_many(moved: int, *, held: bool) -> None:
+    uids = {"alice": 1, "bob": 2}
+    verdict = judge(
+        owned(["bob"] * moved + ["alice"] * (100 - moved), uids=uids),
+        World(directory=owned(["alice"] * 100, uids=uids)),
+        limits=LIMITS,
+    )
+    assert verdict.changes == {"addresses reassigned": moved}
+    assert bool(verdict.reasons) is held
+
+
+def test_a_suspended_address_that_changes_hands_is_nobodys_mail() -> None:
+    before = world(names(0, 40), state="suspended")
+    after = replace(before, lines=[line.replace("alice", "bob") for line in before.lines])
+    assert judge(after, World(directory=before), limits=LIMITS).changes == {}
+
+
+@pytest.mark.parametrize(("left", "held"), [(71, False), (70, False), (69, True)])
+def test_the_best_of_the_day_counts_as_what_is_live_does(left: int, *, held: bool) -> None:
+    live = world(names(0, left + 1))
+    verdict = judge(world(names(0, left)), World(directory=live), limits=LIMITS, best={"addresses": 100})
+    assert bool(verdict.reasons) is held
+    assert judge(live, World(directory=live), limits=LIMITS, best={"addresses": 1000}).reasons == ()
+
+
 def test_an_empty_world_that_was_approved_is_no_reason_again() -> None:
     assert reasons(world(users=()), world(users=())) == ()
 
@@ -116,9 +156,10 @@ def test_a_generation_on_disk_is_judged_like_a_directory_in_memory(tmp_path: Pat
     candidate = world(names(10, 60), users=["bob", "carol"])
     on_disk = judge(candidate, World(generation=tmp_path), limits=LIMITS)
     assert on_disk == judge(candidate, World(directory=active), limits=LIMITS)
-    assert (on_disk.lost, on_disk.gained) == (
-        {"addresses": 30, "domains": 1, "users": 1},  # bob has another UID now, and is there
+    assert (on_disk.lost, on_disk.gained, on_disk.moved) == (
+        {"addresses": 30, "domains": 1, "users": 1},
         {"addresses": 10, "domains": 0, "users": 1},
+        {"addresses": 0, "domains": 0, "users": 1},  # bob has another UID now, and is there
     )
 
 

@@ -76,6 +76,11 @@ class World:
         create_fleet_table(self.direct.dynamodb, name)
         return name
 
+    def fleet_rows(self) -> dict[str, dict[str, Any]]:
+        """Return what the fleet table holds, by sort key."""
+        items: list[Any] = self.direct.dynamodb.scan(TableName=f"fleet-{self.mark}")["Items"]
+        return {item["task"]["S"]: item for item in items}
+
     def drop_table(self) -> None:
         self.direct.dynamodb.delete_table(TableName=self.table)
 

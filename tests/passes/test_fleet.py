@@ -183,3 +183,21 @@ def test_a_check_a_task_when_the_ping_url_says_so(
 ) -> None:
     task("One.2", HEALTHCHECK_PING_URL=pings.url("mail-{tier}-{task}"))
     until(lambda: pings.pings("mail-smtp-in-one-2"))
+
+
+def test_a_new_task_does_not_take_what_its_siblings_hold_back(
+    task: Callable[..., Daemon], world: World, until: Callable[..., None]
+) -> None:
+    shops = [f"shop{number}@acme.example.com" for number in range(20)]
+    world.put(*shops)
+    one = task("one")
+    one.wait("pass_finished", trigger="start")
+    until(lambda: world.fleet_rows()["one"]["addresses"]["N"] == "21")
+    world.delete(*shops[:12])
+    new = task("new")
+    held = new.wait("pass_finished", outcome="held")
+    assert "9 addresses would be left of the 21 of the tier's other tasks" in held["error"]
+    assert not (new.state / "current").exists()
+    world.put(*shops[:12])
+    world.send()
+    new.wait("pass_finished", outcome="changed")

@@ -73,6 +73,20 @@ def test_what_is_approved_is_applied_once_and_its_message_acknowledged(
     assert len(held.served()) == 20, "an approval is for what was held then, not for ever"
 
 
+def test_an_approval_wakes_the_loop_that_waits_for_its_next_try(
+    run: Run, world: "World", until: Until, settings: Settings
+) -> None:
+    world.put(*ADDRESSES)
+    daemon = run(RECONFIGURE_RETRY_SECONDS="3600")
+    daemon.wait("pass_finished", outcome="changed")
+    world.delete(*ADDRESSES[:12])
+    world.send()
+    daemon.wait("pass_finished", outcome="held")
+    assembly.reconciler(settings).approve()
+    daemon.wait("pass_finished", outcome="unchanged", trigger="operator")
+    until(world.is_drained)
+
+
 def test_rows_that_come_back_release_what_was_held(held: "Daemon", world: "World", until: Until) -> None:
     world.put(*ADDRESSES[:12])
     world.send()
