@@ -66,7 +66,9 @@ class Manifest:
             files = {path: FileRecord(**_known(FileRecord, record)) for path, record in document["files"].items()}
             for record in files.values():
                 _ = record.mode
-            return cls(**{**_known(cls, document), "files": files})
+            made = cls(**{**_known(cls, document), "files": files})
+            _ = [int(count) for hours in made.peaks.values() for count in hours.values()]
+            return made
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise GenerationError(
                 f"{origin} is not a generation's manifest ({error}); remove that file and run 'reconfigure once', "

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,30 @@ def test_a_manifest_of_a_newer_version_is_read(workshop: MakeWorkshop, directory
     document["files"]["mail/access"]["colour"] = "blue"
     path.write_text(json.dumps(document))
     assert at.store.active() == made
+
+
+def test_a_manifest_of_an_older_version_remembers_nothing_of_the_day(
+    workshop: MakeWorkshop, directory: MakeDirectory
+) -> None:
+    at = workshop("smtp-in")
+    made = at.live(directory())
+    path = at.file(made, "manifest.json")
+    document = json.loads(path.read_text())
+    del document["peaks"]
+    path.write_text(json.dumps(document))
+    assert at.store.active() == replace(made, peaks={})
+
+
+@pytest.mark.parametrize("peaks", [3, {"addresses": 3}, {"addresses": {"2026-11-28T08:00:00+00:00": "many"}}])
+def test_a_manifest_whose_memory_of_the_day_was_edited_is_an_error(
+    workshop: MakeWorkshop, directory: MakeDirectory, peaks: object
+) -> None:
+    at = workshop("smtp-in")
+    made = at.live(directory())
+    path = at.file(made, "manifest.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "peaks": peaks}))
+    with pytest.raises(GenerationError, match=r"manifest\.json is not a generation's manifest"):
+        at.store.active()
 
 
 def test_an_end_between_the_two_links_of_a_flip_leaves_no_false_before(
