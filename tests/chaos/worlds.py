@@ -116,7 +116,7 @@ class Tier:
 
     def leftovers(self) -> list[str]:
         """Return what should not be there after a pass, and what should; a pin is no leftover while it is in force."""
-        known = {"current", "previous", "generations", "held.json", "lock", "status.json", "history.jsonl"}
+        known = {"current", "previous", "generations", "held.json", "lock", "woken", "status.json", "history.jsonl"}
         if self.reconciler.orders.pin() is not None:
             known.add(PINNED_NAME)
         found = [path.name for path in self.state.iterdir() if path.name not in known]
