@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from embedded import sample
 from reconfigure.settings import Tier
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
@@ -101,6 +102,24 @@ class Clients:
         self.ssm: SSMClient = session.client("ssm", endpoint_url=url, config=config)
 
 
+class _InOrder:
+    """A WSGI application that answers DynamoDB's requests one after the other.
+
+    DynamoDB writes under a condition or not at all (PutItem, ConditionExpression). moto looks at the condition and
+    writes in two steps, between which another thread's request may write.
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+        self._turn = threading.Lock()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        if not str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith("DynamoDB_"):
+            return self._application(environ, start_response)
+        with self._turn:
+            return self._application(environ, start_response)
+
+
 class Server:
     """A moto server; port 0 takes a free one. Serves between `with` and its end, but for `down` to `up`."""
 
@@ -110,7 +129,7 @@ class Server:
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._host = host
-        self._application = DomainDispatcherApplication(create_backend_app)
+        self._application = _InOrder(DomainDispatcherApplication(create_backend_app))
         self._server = self._bound(port)
         self._thread: threading.Thread | None = None
 

@@ -1,8 +1,10 @@
 import json
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,26 @@ def test_the_table_holds_the_sample_as_the_admin_app_writes_it(aws: Clients, wor
     )
     assert "subdomain" not in held["bank@example.com"]
     assert held["newsletter@acme.example.com"]["suspended"] == {"BOOL": True}
+
+
+def test_of_writers_at_once_under_one_condition_one_writes(aws: Clients, world: World) -> None:
+    """As with DynamoDB: a lost change in the fleet's log would be the double's doing else."""
+    for number in range(20):
+        item = {"address": {"S": f"once{number}@example.com"}}
+
+        def write(item: Any = item) -> bool:
+            try:
+                aws.dynamodb.put_item(
+                    TableName=world.table, Item=item, ConditionExpression="attribute_not_exists(address)"
+                )
+            except aws.dynamodb.exceptions.ConditionalCheckFailedException:
+                return False
+            return True
+
+        with ThreadPoolExecutor(6) as pool:
+            written = [each.result() for each in [pool.submit(write) for _ in range(6)]]
+        aws.dynamodb.delete_item(TableName=world.table, Key=item)
+        assert sum(written) == 1
 
 
 def test_every_domain_is_reserved_for_examples() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from reconfigure import assembly
 from reconfigure.directory.assemble import assemble
@@ -198,18 +197,14 @@ class Tier:
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[Clients]:
+def aws(double_url: str) -> Iterator[Clients]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.delenv("AWS_PROFILE", raising=False)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        clients = Clients(REGION, f"http://{host}:{port}")
+        clients = Clients(REGION, double_url)
         yield clients
         clients.close()
-        server.stop()
 
 
 @pytest.fixture
