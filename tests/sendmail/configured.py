@@ -33,6 +33,7 @@ SETTINGS: dict[str, object] = {
     "recipients_limit": 100,
     "connections_limit": 50,
     "connection_rate": 60,
+    "connections_per_client": 20,
     "verify_headers": False,
 }
 

@@ -85,6 +85,12 @@ def test_hosted_mail_leaves_only_for_a_server_that_proved_to_be_the_delivery_tie
     assert last.startswith("OK" if answer == "OK" else "$# error $@ 4 . 7 . 0"), said
 
 
+def test_a_client_that_has_too_many_connections_open_is_told_to_close_some(relay: Configured) -> None:
+    for count, refused in (("20", False), ("21", True)):
+        said = relay.said(f".D{{client_connections}}{count}", "Local_check_relay anything")
+        assert ("4 . 3 . 2" in said) is refused, said
+
+
 def test_a_client_that_connects_too_often_is_told_to_come_later(relay: Configured) -> None:
     for rate, refused in (("60", False), ("61", True)):
         said = relay.said(f".D{{client_rate}}{rate}", "Local_check_relay anything")
