@@ -399,6 +399,16 @@ class Settings:
     connection_rate: int = field(
         default=120, metadata=_fine("Connections that one client may open to sendmail in a minute.", whole(1, 100_000))
     )
+    imap_sessions: int = field(
+        default=100,
+        metadata=_fine(
+            "On imap: sessions that Dovecot serves at once, each with two processes; more want more memory.",
+            whole(20, 900),
+        ),
+    )
+    imap_sessions_per_client: int = field(
+        default=10, metadata=_fine("On imap: sessions that one user may have from one address.", whole(1, 900))
+    )
     verify_headers: bool = field(
         default=False,
         metadata=_fine("On smtp-in: check DKIM and DMARC, and say what came of it in a header.", parse.SWITCH),
