@@ -33,7 +33,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
     Prints {"status": "ok"} and ends with 0, or says what is wrong and ends with 1. A source of truth that cannot be
     read, or a generation that is held, is "degraded" and ends with 0: what is live serves on, and a new container
     could not do better. Until `prepare` has come to a first generation and started the daemons it is "starting", which
-    ends with 1, as "failing" does. Takes two seconds at most.
+    ends with 1, as "failing" does. A daemon that runs and does not greet on its port is "failing", too. Takes two
+    seconds at most.
 
     \b
     Examples:
@@ -45,12 +46,14 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
     from reconfigure.reporting import logs  # noqa: F401, I001, PLC0415
 
     from reconfigure.standing import look  # noqa: PLC0415
+    from reconfigure.standing.ports import with_ports  # noqa: PLC0415
 
     try:
         with _time_limit(LIMIT):
-            health = look(settings, now=datetime.now(UTC)).liveness
+            standing = look(settings, now=datetime.now(UTC))
+            health = with_ports(standing.liveness, settings.tier, standing.programs)
     except _TooSlowError:
-        problem = f"{settings.state_dir} or supervisord did not answer within {LIMIT:g} s"
+        problem = f"{settings.state_dir}, supervisord or a mail port did not answer within {LIMIT:g} s"
         click.echo(json.dumps({"status": "failing", "problems": [problem]}))
         sys.exit(1)
     click.echo(json.dumps(health.document()))

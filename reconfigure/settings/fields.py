@@ -411,8 +411,26 @@ class Settings:
     connections_limit: int = field(
         default=100, metadata=_fine("Connections that sendmail serves at once.", whole(1, 10_000))
     )
+    connections_per_client: int = field(
+        default=0,
+        metadata=_fine(
+            "On smtp-in and smtp-out: connections that one client may have open to sendmail at once.",
+            whole(1, 10_000),
+            "a fifth of `RECONFIGURE_CONNECTIONS_LIMIT`",
+        ),
+    )
     connection_rate: int = field(
         default=120, metadata=_fine("Connections that one client may open to sendmail in a minute.", whole(1, 100_000))
+    )
+    imap_sessions: int = field(
+        default=100,
+        metadata=_fine(
+            "On imap: sessions that Dovecot serves at once, each with two processes; more want more memory.",
+            whole(20, 900),
+        ),
+    )
+    imap_sessions_per_client: int = field(
+        default=10, metadata=_fine("On imap: sessions that one user may have from one address.", whole(1, 900))
     )
     verify_headers: bool = field(
         default=False,
@@ -525,6 +543,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.imap_internal_host:
             object.__setattr__(self, "imap_internal_host", f"imap.{self.cert_domain}")
+        if not self.connections_per_client:
+            object.__setattr__(self, "connections_per_client", max(1, self.connections_limit // 5))
 
     @property
     def host_name(self) -> str:

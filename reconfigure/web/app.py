@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from reconfigure.settings import Settings
 from reconfigure.standing import Standing, look
 from reconfigure.standing.document import document
+from reconfigure.standing.ports import with_ports
 from reconfigure.web.gauges import Gauges
 from reconfigure.web.page import Page
 
@@ -94,7 +95,8 @@ class App:
         return look(self._settings, now=datetime.now(UTC))
 
     def _health(self, _: Mapping[str, Any]) -> Answer:
-        health = self._look().liveness
+        standing = self._look()
+        health = with_ports(standing.liveness, self._settings.tier, standing.programs)
         return _json(health.document(), "503 Service Unavailable" if health.exit_code else "200 OK")
 
     def _status(self, _: Mapping[str, Any]) -> Answer:

@@ -18,6 +18,7 @@ from reconfigure.reporting.status import Status
 from reconfigure.settings import Settings
 from reconfigure.standing import Standing
 from reconfigure.standing.document import restarts
+from reconfigure.standing.ports import with_ports
 
 
 class Gauges(Collector):
@@ -39,6 +40,7 @@ class Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what there is."""
         settings, standing = self._settings, self._look()
+        live = with_ports(standing.liveness, settings.tier, standing.programs)
         yield _labelled(
             "build_info",
             "Which program and which tier this is.",
@@ -46,9 +48,7 @@ class Gauges(Collector):
             {(__version__, settings.tier): 1},
         )
         yield _gauge("interval_seconds", "Time between full passes without a message.", settings.interval)
-        yield _gauge(
-            "healthy", "Whether this container should live, as `health` says.", not standing.liveness.exit_code
-        )
+        yield _gauge("healthy", "Whether this container should live, as `health` says.", not live.exit_code)
         yield from _orders(standing)
         yield from _generation(standing)
         yield from _daemons(standing)

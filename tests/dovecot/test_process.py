@@ -1,4 +1,7 @@
 import time
+from contextlib import ExitStack
+
+import pytest
 
 from tests.dovecot.clients import Tier, letter
 from tests.system.patience import until
@@ -10,6 +13,17 @@ def test_it_listens_on_imap_alone(imap: Tier) -> None:
     listening = imap.shell("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" {print $2}'").split()
     ports = {int(each.rpartition(":")[2], 16) for each in listening if not each.startswith("0100007F")}
     assert ports == {25, 143, 993}
+
+
+@pytest.mark.unproved("not yet run: a hundred and twenty sessions need the machine to themselves")
+def test_one_user_has_a_hundred_sessions_from_an_address_and_others_are_served_beside_them(imap: Tier) -> None:
+    """More than the hundred processes that a service of Dovecot's has by itself, and the ten connections of a user."""
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(imap.session("alice"))
+        assert "mail_max_userip_connections" in imap.refusal("alice")
+        for _ in range(20):
+            stack.enter_context(imap.session("bob"))
 
 
 def test_a_killed_dovecot_is_back_within_seconds_though_sessions_were_open(imap: Tier) -> None:

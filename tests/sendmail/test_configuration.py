@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from tests.sendmail.configured import SETTINGS, Configured, built, configure
+from tests.sendmail.configured import PAUSE, SETTINGS, Configured, built, configure
 
 TIERS = ["smtp-in", "imap"]
 VERIFIED = "DeliveryTier"
@@ -45,7 +45,7 @@ def test_the_same_sources_make_the_same_bytes_anywhere(tier: str, tmp_path: Path
 def test_settings_reach_the_configuration(tier: str, tmp_path: Path) -> None:
     text = rendered(tier, tmp_path, message_bytes=77_777, recipients_limit=7, connections_limit=8)
     assert f"\nDj{tier}.control.example\n" in text
-    assert "\nO MaxMessageSize=77777\n" in text
+    assert f"\nO MaxMessageSize={777770 if tier == 'imap' else 77777}\n" in text
     assert "\nO MaxRecipientsPerMessage=7\n" in text
     assert "\nO MaxDaemonChildren=8\n" in text
     assert "{{" not in text
@@ -83,6 +83,21 @@ def test_hosted_mail_leaves_only_for_a_server_that_proved_to_be_the_delivery_tie
     said = relay.said(*(f".C{{cert_altnames}}{name}" for name in names.split()), f"{VERIFIED} {verify}")
     last = re.findall(rf"^{VERIFIED} +returns: (.*)$", said, re.MULTILINE)[-1]
     assert last.startswith("OK" if answer == "OK" else "$# error $@ 4 . 7 . 0"), said
+
+
+@pytest.mark.parametrize(("tier", "wait"), [("smtp-in", "2m"), ("smtp-out", "1m"), ("imap", "5m")])
+def test_an_idle_session_ends_sooner_where_clients_are_strangers(tier: str, wait: str, tmp_path: Path) -> None:
+    assert f"\nO Timeout.command={wait}\n" in rendered(tier, tmp_path)
+
+
+def test_a_refused_recipient_costs_a_second_where_strangers_ask(tmp_path: Path) -> None:
+    assert PAUSE in rendered("smtp-in", tmp_path)
+
+
+def test_a_client_that_has_too_many_connections_open_is_told_to_close_some(relay: Configured) -> None:
+    for count, refused in (("20", False), ("21", True)):
+        said = relay.said(f".D{{client_connections}}{count}", "Local_check_relay anything")
+        assert ("4 . 3 . 2" in said) is refused, said
 
 
 def test_a_client_that_connects_too_often_is_told_to_come_later(relay: Configured) -> None:

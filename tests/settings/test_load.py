@@ -42,6 +42,21 @@ def test_settings_made_in_code_have_the_same_defaults_as_loaded_ones(smtp_in: En
     assert dataclasses.replace(load(smtp_in), warnings=()) == made
 
 
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({}, 20),
+        ({"RECONFIGURE_CONNECTIONS_LIMIT": "60"}, 12),
+        ({"RECONFIGURE_CONNECTIONS_LIMIT": "1"}, 1),
+        ({"RECONFIGURE_CONNECTIONS_LIMIT": "60", "RECONFIGURE_CONNECTIONS_PER_CLIENT": "50"}, 50),
+    ],
+)
+def test_one_client_may_have_a_fifth_of_the_connections_unless_told_otherwise(
+    smtp_in: Environment, given: Environment, allowed: int
+) -> None:
+    assert load({**smtp_in, **given}).connections_per_client == allowed
+
+
 def test_settings_cannot_be_changed(smtp_in: Environment) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         load(smtp_in).interval = 1  # type: ignore[misc]

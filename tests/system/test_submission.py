@@ -93,6 +93,30 @@ def test_user_does_not_send_as_somebody_else_and_is_told_which_address(mail: Mai
     assert not mail.on_the_internet(letter.ident)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "bob+x:alice@example.com",
+        "bob+:MAILER-DAEMON@example.com",
+        "bob+[1]:alice@example.com",
+        'bob+x:"ceo"@example.com',
+        "<bob+x:alice@example.com>",
+        '<bob+x:"ceo"@example.com>',
+        "<bob@example.com><alice@example.com>",
+        "(x)",
+        "\\",
+    ],
+)
+def test_no_way_of_writing_a_sender_makes_another_the_envelopes(mail: Mail, written: str) -> None:
+    with dialogue.session(mail.doors[Tier.SMTP_OUT], user="bob", password=PASSWORD) as talk:
+        said = talk.step("mail", f"MAIL FROM:{written}")
+        if said.good:
+            said = talk.rcpt("friend@world.test")
+
+    assert not said.good, f"taken: {said}"
+    assert said.code // 100 == 5, said
+
+
 def test_envelope_may_be_empty_for_a_disposition_notification_but_not_the_author_another(mail: Mail) -> None:
     good = Letter(recipients=["friend@world.test"], sender="", header_from="<bob@example.com>")
     bad = Letter(recipients=["friend@world.test"], sender="", header_from="<alice@example.com>")

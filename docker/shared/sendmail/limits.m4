@@ -55,7 +55,7 @@ define(`confMAX_RCPTS_PER_MESSAGE', `{{ settings.recipients_limit }}')dnl
 define(`confMAX_DAEMON_CHILDREN', `{{ settings.connections_limit }}')dnl
 define(`confMAX_HEADERS_LENGTH', `131072')dnl
 define(`confMAX_NOOP_COMMANDS', `5')dnl
-define(`confMAX_HOP', `30')dnl
+define(`confMAX_HOP', `110')dnl
 define(`confMIN_FREE_BLOCKS', `1000')dnl
 dnl After so many wrong recipients in a message each further one waits a second.
 define(`confBAD_RCPT_THROTTLE', `5')dnl

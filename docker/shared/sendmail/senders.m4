@@ -7,7 +7,7 @@ dnl	local@domain!user	OK
 dnl
 dnl A header ruleset fails open: sendmail does not call it for a field without a value or one that it cannot take apart.
 dnl Hence check_eoh, which wants to have seen one From: that was found good, and {sender}, by which OpenDKIM signs:
-dnl it refuses a message in which it counts another From: (one-from.lua).
+dnl it refuses a message in which it counts another From: (one-from.lua). A sender may be left unjudged, too: hence {envelope}.
 divert(0)dnl
 LOCAL_CONFIG
 # Two names for one map: see `access'.
@@ -15,6 +15,8 @@ Ksenders btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/senders
 Ksenders_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/senders
 Kremember macro
 Kone_mailbox regex -q -a<yes> ^" *(([^][()<>,;:@\\"]|\\"([^"\\]|\\\\"|\\[^"\\])*\\")*<[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+>|[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+) *"$
+# RFC 5321 4.1.2: a local part without quotes, and a domain.
+Kone_address regex -q -a<yes> ^[!\#-'*+/-9=?A-Z^-~.-]+@[A-Za-z0-9._-]+$
 
 HFrom: $>+FromHeader
 
@@ -35,15 +37,22 @@ R$*			$@ ?
 ######################################################################
 ###  Local_check_mail: the answer to MAIL FROM
 ###
-###	<> is allowed to everybody: notifications of receipt are sent with it.
+###	What is judged is the address that sendmail makes of it, which is the one that leaves: routes, comments and
+###	group syntax (x:them@domain) are gone by then. What is no plain address even so is refused: in angle brackets
+###	group syntax stays, and who comes after may read more into it than is meant.
+###	<> is allowed to everybody: notifications of receipt are sent with it. What is nothing but a comment or a
+###	backslash sendmail takes for its own daemon without asking here, so Local_check_rcpt wants to see a verdict.
 ######################################################################
 SLocal_check_mail
-R$*			$: $(remember {sender} $) $1
-R<>			$@ OK
-R<$+>			$: $1
-R$+			$: $1 $| $>MaySend $1
+R$*			$: $(remember {sender} $) $(remember {envelope} $) $1
+R<>			$@ $(remember {envelope} $@ judged $) OK
+R$*			$: $>CanonAddr $1
+R$* <@ $* . >		$: $1 <@ $2 >
+R$- <@ $+ >		$: $(dequote $1 $) <@ $2 >
+R$+ <@ $+ >		$: $1@$2 $| $(one_address $1@$2 $: ? $)
+R$+ $| <yes>		$: $1 $| $>MaySend $1
 R$+ $| $# $*		$# $2
-R$+ $| OK		$#OK
+R$+ $| OK		$# $(remember {envelope} $@ judged $) OK
 R$*			$#error $@ 5.7.1 $: "550 You may not send from this address"
 
 ######################################################################
@@ -79,7 +88,9 @@ R$*			$#error $@ 5.6.0 $: "550 The message needs one From: with one address, 250
 ###	Hosted addresses as everywhere; the world to whoever logged in. There is no mailbox here.
 ######################################################################
 SLocal_check_rcpt
-R$*			$: $>Plain $>CanonAddr $1
+R$*			$: $&{envelope} $| $1
+R$| $*			$#error $@ 5.7.1 $: "550 You may not send from this address"
+R$+ $| $*		$: $>Plain $>CanonAddr $2
 R$#  $*			$# $1
 R$+			$: $1 $| $>Verdict $1
 R$* $| $# $*		$# $2
