@@ -1,7 +1,8 @@
 """The helper's sockets and its life: bound as root where there is root to be had, served as nobody in particular.
 
-Who may ask is decided by the sockets' owner, group and mode alone: they belong to root and the group of the daemon
-that asks. On imap that is Dovecot, on smtp-out sendmail.
+Who may ask is decided by the sockets' owner, group and mode alone: they belong to root and a group in which only the
+daemon that asks is: on imap `sasl`, for Dovecot's authentication, on smtp-out that of sendmail's account, whose
+processes have no other group.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 SOCKETS: Mapping[Tier, tuple[str, ...]] = {Tier.IMAP: ("dovecot",), Tier.SMTP_OUT: ("mux", "gate")}
-GROUPS: Mapping[Tier, str] = {Tier.IMAP: "dovecot", Tier.SMTP_OUT: "smmta"}
+GROUPS: Mapping[Tier, str] = {Tier.IMAP: "sasl", Tier.SMTP_OUT: "smmta"}
 MODE = 0o660
 BACKLOG = 256
 MOST_CONNECTIONS = 800  # of each socket; a container often allows 1,024 files

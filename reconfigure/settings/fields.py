@@ -420,8 +420,8 @@ class Settings:
     login_group: str | None = field(
         default=None,
         metadata=_fine(
-            "Group that may ask the login helper. Unset: where it becomes an account, `dovecot` on imap and `smmta`"
-            " on smtp-out.",
+            "Group that may ask the login helper. Unset: where it becomes an account, `sasl` on imap and `smmta` on"
+            " smtp-out.",
             parse.matching(r"[A-Za-z_][A-Za-z0-9_-]*", "a group's name", longest=32),
         ),
     )
