@@ -187,3 +187,16 @@ def test_volumes_whose_accounts_had_other_numbers_are_taken_over(world: World, t
         assert container.fault(PASSWORD, seconds=60) == ""
         for folder, number in FORMER.items():
             assert container.run("find", folder, "-user", number, privileged=True) == (0, "")
+
+
+def test_maps_of_imap_are_for_root_and_sendmail_alone(world: World) -> None:
+    with started(world, Tier.IMAP) as container:
+        folder = "/var/lib/reconfigure/current/mail"
+        found = container.run("sh", "-c", f"stat -L -c '%a %U:%G' {folder}/*")[1].splitlines()
+        code, said = container.run(
+            "setpriv", "--reuid=2001", "--regid=2001", "--clear-groups", "cat", f"{folder}/access"
+        )
+
+        assert set(found) == {"640 root:smmta"}
+        assert (code, "Permission denied" in said) == (1, True)
+        assert container.fault(PASSWORD, seconds=60) == ""
