@@ -46,7 +46,7 @@ def become(name: str | None) -> bool:
     if entry.pw_uid == 0:
         return False
     try:
-        os.initgroups(entry.pw_name, entry.pw_gid)
+        os.setgroups([entry.pw_gid])  # never what a name service says, which may read what this very account writes
         os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
         os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     except OSError as error:

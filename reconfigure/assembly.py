@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from reconfigure.generations.store import GenerationStore
 from reconfigure.homes import Owners
 from reconfigure.loop import Loop
 from reconfigure.pace import Pace
+from reconfigure.placing import known
 from reconfigure.reconcile import Reconciler
 from reconfigure.rendering import Renderer
 from reconfigure.report import Reporter
@@ -35,7 +37,7 @@ from reconfigure.sources.aws import Clients
 from reconfigure.sources.parameters import Parameter
 from reconfigure.sources.queue import VISIBILITY_SECONDS, Queue
 from reconfigure.sources.queue_facts import DepthGauge
-from reconfigure.tiers import TierManifest, load_manifest
+from reconfigure.tiers import FileSpec, TierManifest, load_manifest
 from reconfigure.watching import Watch
 
 if TYPE_CHECKING:
@@ -230,7 +232,14 @@ def templates(settings: Settings) -> tuple[TierManifest, Renderer]:
         ConfigurationError: the tier's manifest or a template is wrong.
     """
     tier = load_manifest(settings.templates_dir, settings.tier.value)
+    if settings.static_dir is None:
+        tier = replace(tier, files=tuple(map(_without_absent_owner, tier.files)))
     return tier, Renderer(tier, settings.templates_dir, template_settings(settings))
+
+
+def _without_absent_owner(spec: FileSpec) -> FileSpec:
+    """Leave a file whose reader is not installed to this process; for where no daemon is configured either."""
+    return replace(spec, owner=None) if spec.owner is not None and not known(spec.owner) else spec
 
 
 def template_settings(settings: Settings) -> Mapping[str, str]:

@@ -15,12 +15,14 @@ import structlog
 
 from reconfigure.directory import syntax
 from reconfigure.login.answer import Answer, Verdict
-from reconfigure.login.guesses import Guesses
+from reconfigure.login.guesses import COGNITO_FORGETS, Guesses
 from reconfigure.login.memory import Memory, digest
 
 log = structlog.get_logger()
 
 LONGEST_PASSWORD = 256  # characters; the most that Cognito takes
+PROVEN_SECONDS = 86_400.0  # for so long a password that was right is asked about in spite of pauses
+REPEATS = 2  # wrong passwords that Cognito has heard of before one that it knows already is kept from it
 FRESH_SECONDS = 5.0  # for so long what Cognito did last says whether it is there
 TELL_AGAIN_SECONDS = 60.0
 
@@ -60,6 +62,8 @@ class Checker:
         self._guesses = guesses
         self._right = Memory(seconds)
         self._wrong = Memory(seconds)
+        self._heard = Memory(COGNITO_FORGETS)
+        self._proven = Memory(PROVEN_SECONDS)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="cognito")
         self._most = 2 * threads
         self._asking: dict[bytes, asyncio.Task[Answer]] = {}
@@ -109,21 +113,32 @@ class Checker:
     async def _decide(self, user: str, password: str, address: str | None, *, known: bool | None) -> Answer:
         if not 0 < len(password) <= LONGEST_PASSWORD:
             return Answer(Verdict.NO, "password-length")
-        if known is None or self._guesses.pause(user, address):
-            return Answer(Verdict.LATER, "no-generation" if known is None else "guesses")
-        if not known:
-            self._guesses.failed(user, address)
-            return Answer(Verdict.NO, "not-served")
-        return await self._looked_at(user, password, address)
+        if known is None:
+            return Answer(Verdict.LATER, "no-generation")
+        if known:
+            return await self._looked_at(user, password, address)
+        if self._guesses.pause(user, address):
+            return Answer(Verdict.LATER, "guesses")
+        self._guesses.failed(user, address)
+        return Answer(Verdict.NO, "not-served")
 
     async def _looked_at(self, user: str, password: str, address: str | None) -> Answer:
         hashed = digest(user, password)
+        # Before any pause: what was right the last time, from where the user has logged in. It is no guess.
+        proven = self._guesses.may_look(user, address) and self._proven.holds(user, hashed)
+        if self._guesses.pause(user, address, proven=proven, asking=hashed in self._asking):
+            self._guesses.looked(user, address)
+            return Answer(Verdict.LATER, "guesses")
         if self._right.holds(user, hashed):
             self._guesses.succeeded(user, address)
             return Answer(Verdict.YES, "remembered")
-        if self._wrong.holds((user, hashed), hashed):
+        if self._wrong.holds((user, hashed), hashed) or self._is_repeated(user, hashed):
             return Answer(Verdict.NO, "remembered")  # no new guess, so not counted
         return await self._asked(user, password, hashed, address=address)
+
+    def _is_repeated(self, user: str, hashed: bytes) -> bool:
+        """Say whether a device with an old password would use up what Cognito may hear of."""
+        return self._guesses.heard(user) >= REPEATS and self._heard.holds((user, hashed), hashed)
 
     async def _asked(self, user: str, password: str, hashed: bytes, *, address: str | None) -> Answer:
         task = self._asking.get(hashed)
@@ -149,10 +164,17 @@ class Checker:
             del self._asking[hashed]
         self._note(answer)
         if answer.verdict is Verdict.YES:
+            self._guesses.accepted(user, address)
             self._right.put(user, hashed)
+            self._proven.put(user, hashed)
         elif answer.verdict is Verdict.NO:
+            self._guesses.refused(user, address)
             self._wrong.put((user, hashed), hashed)
-            if answer.reason != "password":
+            if self._proven.holds(user, hashed):
+                self._proven.drop(user)
+            if answer.reason == "password":
+                self._heard.put((user, hashed), hashed)
+            else:
                 self._right.drop(user)  # it is the user who is refused
         return answer
 

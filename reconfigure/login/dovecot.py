@@ -12,8 +12,10 @@ from urllib.parse import parse_qs
 
 from reconfigure.login.answer import Verdict
 from reconfigure.login.checker import Checker
+from reconfigure.login.master import Master
 
-PATH = "/check"
+PATH = "/check"  # a user's password
+MASTER_PATH = "/master"  # the master user's
 LONGEST_HEAD = 4096
 LONGEST_BODY = 4096
 IDLE_SECONDS = 120.0  # Dovecot closes idle connections after 60
@@ -29,23 +31,26 @@ class MalformedError(Exception):
 
 
 class Request(NamedTuple):
-    """Who wants to log in, from where, by which protocol."""
+    """Who wants to log in, from where, by which protocol; and whether as the master user."""
 
     user: str
     password: str
     address: str | None
     protocol: str
+    master: bool = False
 
 
 class Dovecot:
     """Serves connections; any number of requests each, one after the other.
 
     Args:
-        checker: decides.
+        checker: decides about users.
+        master: decides about the master user.
     """
 
-    def __init__(self, checker: Checker) -> None:
+    def __init__(self, checker: Checker, master: Master) -> None:
         self._checker = checker
+        self._master = master
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests until Dovecot closes the connection."""
@@ -63,7 +68,11 @@ class Dovecot:
             return
 
     async def _answered(self, request: Request) -> bytes:
-        answer = await self._checker.check(request.user, request.password, request.address, service=request.protocol)
+        asked = request.user, request.password, request.address
+        if request.master:
+            answer = self._master.check(*asked, service=request.protocol)
+        else:
+            answer = await self._checker.check(*asked, service=request.protocol)
         if answer.verdict is Verdict.LATER:
             return _response(503, {})
         active = "yes" if answer.verdict is Verdict.YES else "no"
@@ -91,13 +100,15 @@ async def read(reader: asyncio.StreamReader, first: bytes = b"") -> Request:
     start, *lines = head.decode("latin-1").rstrip().split("\r\n")
     method, _, target = start.partition(" ")
     # To a proxy, which this is to Dovecot, the target is a whole URL.
-    if method != "POST" or not target.partition(" ")[0].endswith(PATH):
+    path = target.partition(" ")[0]
+    if method != "POST" or not path.endswith((PATH, MASTER_PATH)):
         raise MalformedError
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or not 0 < int(length) <= LONGEST_BODY:
         raise MalformedError
-    return _request(await reader.readexactly(int(length)), headers)
+    request = _request(await reader.readexactly(int(length)), headers)
+    return request._replace(master=path.endswith(MASTER_PATH))
 
 
 def _request(body: bytes, headers: dict[str, str]) -> Request:

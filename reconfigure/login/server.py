@@ -1,7 +1,8 @@
 """The helper's sockets and its life: bound as root where there is root to be had, served as nobody in particular.
 
-Who may ask is decided by the sockets' owner, group and mode alone: they belong to root and the group of the daemon
-that asks. On imap that is Dovecot, on smtp-out sendmail.
+Who may ask is decided by the sockets' owner, group and mode alone: they belong to root and a group in which only the
+daemon that asks is: on imap `sasl`, for Dovecot's authentication, on smtp-out that of sendmail's account, whose
+processes have no other group.
 """
 
 import asyncio
@@ -17,11 +18,12 @@ import structlog
 
 from reconfigure import account
 from reconfigure.errors import ConfigurationError, ReconfigureError
-from reconfigure.login import cognito
+from reconfigure.login import cognito, master
 from reconfigure.login.checker import Checker
 from reconfigure.login.dovecot import LONGEST_HEAD, Dovecot
 from reconfigure.login.gate import Gate
 from reconfigure.login.guesses import Guesses, Limits
+from reconfigure.login.master import Master
 from reconfigure.login.peers import Peers
 from reconfigure.login.saslauthd import Saslauthd
 from reconfigure.login.served import Served
@@ -32,7 +34,7 @@ log = structlog.get_logger()
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 SOCKETS: Mapping[Tier, tuple[str, ...]] = {Tier.IMAP: ("dovecot",), Tier.SMTP_OUT: ("mux", "gate")}
-GROUPS: Mapping[Tier, str] = {Tier.IMAP: "dovecot", Tier.SMTP_OUT: "smmta"}
+GROUPS: Mapping[Tier, str] = {Tier.IMAP: "sasl", Tier.SMTP_OUT: "smmta"}
 MODE = 0o660
 BACKLOG = 256
 MOST_CONNECTIONS = 800  # of each socket; a container often allows 1,024 files
@@ -43,13 +45,14 @@ def serve(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: the tier has nobody who logs in, or an account or group is missing.
-        ReconfigureError: a socket could not be made.
+        ReconfigureError: a socket could not be made, or the master user's password not read.
     """
     if settings.tier not in SOCKETS or settings.cognito_client_id is None:
         raise ConfigurationError(f"TIER: nobody logs in on {settings.tier}; run this on imap and smtp-out alone")
     account.require(settings.login_user)
     group = _group(settings)
     listening = {name: listen(settings.login_dir / name, group=group) for name in SOCKETS[settings.tier]}
+    master_password = master.read(settings.secrets_dir) if settings.tier is Tier.IMAP else None
     account.become(settings.login_user)
     directory = cognito.Cognito(
         cognito.client(
@@ -60,7 +63,7 @@ def serve(settings: Settings) -> None:
         ),
         settings.cognito_client_id,
     )
-    asyncio.run(_run(settings, directory, listening))
+    asyncio.run(_run(settings, directory, listening, master_password))
 
 
 def listen(path: Path, *, group: int | None) -> socket.socket:
@@ -108,24 +111,31 @@ def _group(settings: Settings) -> int | None:
         raise ConfigurationError(f"RECONFIGURE_LOGIN_GROUP: the system has no group {name}; make it") from error
 
 
-async def _run(settings: Settings, directory: cognito.Cognito, listening: Mapping[str, socket.socket]) -> None:
+async def _run(
+    settings: Settings,
+    directory: cognito.Cognito,
+    listening: Mapping[str, socket.socket],
+    master_password: bytes | None,
+) -> None:
+    guesses = Guesses(
+        Limits(
+            pair=settings.login_guesses,
+            address=settings.login_guesses_address,
+            user=settings.login_guesses_user,
+            longest=settings.login_pause,
+        ),
+        trusted=settings.own_networks,
+    )
     checker = Checker(
         directory,
         served=Served(settings.state_dir),
-        guesses=Guesses(
-            Limits(
-                pair=settings.login_guesses,
-                address=settings.login_guesses_address,
-                user=settings.login_guesses_user,
-                longest=settings.login_pause,
-            )
-        ),
+        guesses=guesses,
         seconds=settings.login_cache,
         threads=settings.login_threads,
     )
     peers = Peers()
     handlers: Mapping[str, Handler] = {
-        "dovecot": Dovecot(checker),
+        "dovecot": Dovecot(checker, Master(master_password, networks=settings.own_networks, guesses=guesses)),
         "mux": Saslauthd(checker, peers, hold=settings.login_hold),
         "gate": Gate(checker, peers),
     }

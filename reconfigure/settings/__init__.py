@@ -96,4 +96,6 @@ def _reductions(values: Mapping[str, Any]) -> list[str]:
         warnings.append("SQS_QUEUE_URL: is not set, so changes are seen by the timer only")
     if values["tier"] == Tier.SMTP_IN and "cognito_pool_id" not in values:
         warnings.append("COGNITO_POOL_ID: is not set on smtp-in, so users are taken as present")
+    if values.get("master_password") and not (values.get("login_trusted_networks") or values.get("network_cidr")):
+        warnings.append("NETWORK_CIDR: is not set, so the IMAP master user cannot log in from anywhere")
     return warnings

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reconfigure.settings import parse
-from reconfigure.settings.parse import Endpoint, Kind, Secret, number, whole
+from reconfigure.settings.parse import Endpoint, Kind, Networks, Secret, number, whole
 
 
 class Tier(StrEnum):
@@ -85,6 +85,7 @@ _TABLE = parse.matching(
 _QUEUE = parse.url(
     "the queue's URL as GetQueueUrl answers it, not its name or ARN", path=r"(/[\w.-]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
+_SHORTEST_MASTER_PASSWORD = 12  # characters
 _CERTIFICATES = parse.pem("CERTIFICATE", "certificates in PEM, line ends kept")
 _PRIVATE_KEY = parse.pem("PRIVATE KEY", "a private key in PEM, line ends kept")
 
@@ -217,8 +218,23 @@ class Settings:
     master_password: Secret | None = field(
         default=None,
         metadata=_contract(
-            "MASTER_PASSWORD", "Password of the IMAP master user. Unset: there is none.", parse.PASSWORD
+            "MASTER_PASSWORD",
+            "Password of the IMAP master user, who may log in from the service's own networks. Unset: there is none.",
+            parse.password(_SHORTEST_MASTER_PASSWORD),
         ),
+    )
+    network_cidr: Networks | None = field(
+        default=None,
+        metadata=_contract(
+            "NETWORK_CIDR",
+            "Networks of the service itself: no login is paused because of an address in them, and the IMAP master user"
+            " logs in from there alone. Unset: there are none.",
+            parse.NETWORKS,
+        ),
+    )
+    login_trusted_networks: Networks | None = field(
+        default=None,
+        metadata=_contract("LOGIN_TRUSTED_NETWORKS", "Wins over `NETWORK_CIDR`, where it is set.", parse.NETWORKS),
     )
     preflight: bool = field(
         default=False,
@@ -461,8 +477,8 @@ class Settings:
     login_group: str | None = field(
         default=None,
         metadata=_fine(
-            "Group that may ask the login helper. Unset: where it becomes an account, `dovecot` on imap and `smmta`"
-            " on smtp-out.",
+            "Group that may ask the login helper. Unset: where it becomes an account, `sasl` on imap and `smmta` on"
+            " smtp-out.",
             parse.matching(r"[A-Za-z_][A-Za-z0-9_-]*", "a group's name", longest=32),
         ),
     )
@@ -485,7 +501,11 @@ class Settings:
     )
     login_guesses: int = field(
         default=5,
-        metadata=_fine("Wrong passwords of one user from one address before pauses begin.", whole(1, 1_000_000)),
+        metadata=_fine(
+            "Wrong logins of one name from one address before pauses begin; they do not concern an address from which"
+            " the user has logged in.",
+            whole(1, 1_000_000),
+        ),
     )
     login_guesses_address: int = field(
         default=20,
@@ -494,10 +514,11 @@ class Settings:
         ),
     )
     login_guesses_user: int = field(
-        default=30,
+        default=4,
         metadata=_fine(
-            "Wrong passwords of one user, from wherever, before short pauses begin for addresses the user has not"
-            " logged in from.",
+            "Wrong passwords of one user, from wherever, that Cognito is asked about in a quarter of an hour; it"
+            " locks a user out after five. The last is kept for addresses that the user has logged in from, and the one"
+            " before it from whoever has had the others.",
             whole(1, 1_000_000),
         ),
     )
@@ -550,6 +571,11 @@ class Settings:
     def host_name(self) -> str:
         """The name that this tier's daemons go by, whatever the container is called."""
         return f"{self.tier}.{self.cert_domain}"
+
+    @property
+    def own_networks(self) -> Networks:
+        """The networks of the service itself."""
+        return self.login_trusted_networks or self.network_cidr or Networks()
 
     def shown(self) -> dict[str, str | int | float | bool | None]:
         """Return environment name → value as anyone may see it: secrets masked, the ping URL cut to its host."""

@@ -272,9 +272,32 @@ def pem(label: str, wanted: str) -> Kind:
     return Kind(read, wanted, lambda _: MASK)
 
 
-def _read_password(text: str) -> Secret:
-    plain(text)
-    return Secret(text)
+def password(shortest: int) -> Kind:
+    """Return the kind of passwords of one line with at least so many characters."""
+
+    def read(text: str) -> Secret:
+        plain(text)
+        if len(text) < shortest:
+            raise WrongValueError("is too short to be safe from guessing")
+        return Secret(text)
+
+    return Kind(read, f"a password of one line and at least {shortest} characters", lambda _: MASK)
 
 
-PASSWORD = Kind(_read_password, "a password of one line", lambda _: MASK)
+class Networks(tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]):
+    """IP networks, written with blanks between them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+def _read_networks(text: str) -> Networks:
+    try:
+        return Networks(map(ipaddress.ip_network, plain(text).split()))
+    except ValueError as error:
+        raise WrongValueError("is not a list of networks") from error
+
+
+NETWORKS = Kind(_read_networks, "networks with blanks between them, such as 10.0.0.0/16 2001:db8::/56")

@@ -86,19 +86,30 @@ def test_the_master_user_reaches_nobody_who_is_not_served(imap: Tier, user: str)
         client.list()
 
 
-@pytest.mark.parametrize(
-    ("user", "password"), [("dave*admin", "wrong"), ("dave*admin", ""), ("dave*dave", MASTER), ("admin", MASTER)]
-)
+@pytest.mark.parametrize(("user", "password"), [("dave*admin", "wrong"), ("dave*dave", MASTER), ("admin", MASTER)])
 def test_the_master_user_needs_name_and_password(imap: Tier, user: str, password: str) -> None:
     assert "AUTHENTICATIONFAILED" in imap.refusal(user, password)
 
 
+def test_an_empty_password_is_nobodys(imap: Tier) -> None:
+    # Dovecot's OAuth2 refuses to ask with one, and says "temporarily".
+    assert imap.refusal("dave*admin", "")
+    assert imap.refusal("dave", "")
+
+
 def test_without_its_setting_there_is_no_master_user(second: Tier) -> None:
     assert "AUTHENTICATIONFAILED" in second.refusal("dave*admin", MASTER)
-    assert second.shell("ls /run/dovecot/master-users 2>&1 || true").endswith("No such file or directory")
+
+
+def test_guesses_at_the_master_password_end_in_a_pause_and_users_log_in_all_the_same(imap: Tier) -> None:
+    assert "AUTHENTICATIONFAILED" in imap.refusal("dave*admin", "Guess number 0")
+    # Dovecot waits before each of its answers, and the first pauses are over by then.
+    assert any("UNAVAILABLE" in imap.refusal("dave*admin", f"Guess number {number}") for number in range(1, 20))
+    assert imap.refusal("dave*admin", MASTER) == "", "from where it has logged in before"
+    assert imap.refusal("dave") == ""
 
 
 def test_the_master_password_lies_nowhere_in_clear_but_in_its_own_file(imap: Tier) -> None:
     found = imap.shell(f"grep -rl --devices=skip --binary-files=text '{MASTER}' /run /tmp /etc 2>/dev/null || true")
     assert found.split() == ["/run/reconfigure/secrets/master-password"]
-    assert imap.shell("stat -c '%U %a' /run/dovecot/master-users") == "dovecot 600"
+    assert imap.shell("stat -c '%U %a' /run/reconfigure/secrets/master-password") == "root 600"

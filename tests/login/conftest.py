@@ -87,6 +87,11 @@ class Helper:
         with self.connect("dovecot") as client:
             return dovecot_asks(client, user, password, address)
 
+    def master(self, name: str, password: str, address: str = "192.0.2.1") -> str:
+        """Ask about the master user, as Dovecot does."""
+        with self.connect("dovecot") as client:
+            return dovecot_asks(client, name, password, address, path="master")
+
     def greeted(self, address: str = "198.51.100.7") -> bytes:
         """Open a session of sendmail's and return what the gate says to its EHLO."""
         with self.connect("gate") as client:
@@ -112,12 +117,14 @@ def sasl_answer(client: socket.socket) -> str:
     return client.recv(length).decode()
 
 
-def dovecot_asks(client: socket.socket, user: str, password: str, address: str = "192.0.2.1") -> str:
+def dovecot_asks(
+    client: socket.socket, user: str, password: str, address: str = "192.0.2.1", *, path: str = "check"
+) -> str:
     form = {"grant_type": "password", "username": user, "password": password, "client_id": "dovecot"}
     body = urlencode(form).encode()
     remote = f"[{address}]:40000" if ":" in address else f"{address}:40000"
     client.sendall(
-        b"POST http://login/check HTTP/1.1\r\nHost: login\r\n"
+        b"POST http://login/" + path.encode() + b" HTTP/1.1\r\nHost: login\r\n"
         b"X-Dovecot-Auth-Protocol: imap\r\nX-Dovecot-Auth-Remote: " + remote.encode() + b"\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     )
@@ -156,7 +163,7 @@ def start(world: World, proxy: FaultProxy, tmp_path: Path) -> Iterator[Callable[
 
     with tempfile.TemporaryDirectory(prefix="login-") as short:
 
-        def start(tier: Tier = Tier.IMAP, **settings: str) -> Helper:
+        def start(tier: Tier = Tier.IMAP, *, networks: str = "", master_password: str = "", **settings: str) -> Helper:
             number = len(started)
             sockets = Path(short) / str(number)
             state = tmp_path / f"state-{number}"
@@ -178,6 +185,13 @@ def start(world: World, proxy: FaultProxy, tmp_path: Path) -> Iterator[Callable[
                 "MALLOC_ARENA_MAX": "1",
             }
             environ |= {f"RECONFIGURE_LOGIN_{name.upper()}": value for name, value in settings.items()}
+            secrets = tmp_path / f"secrets-{number}"
+            secrets.mkdir()
+            environ["RECONFIGURE_SECRETS_DIR"] = str(secrets)
+            if networks:
+                environ["NETWORK_CIDR"] = networks
+            if master_password:
+                (secrets / "master-password").write_text(f"{master_password}\n")
             with log_path.open("wb") as log:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "reconfigure", "login"], env=environ, stdout=log, stderr=log

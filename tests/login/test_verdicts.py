@@ -169,7 +169,7 @@ def test_gate_gives_the_password_its_clients_address(start: Start) -> None:
 
 
 def test_address_that_guessed_too_often_finds_the_gate_shut(start: Start) -> None:
-    helper = start(Tier.SMTP_OUT, guesses_address="2")
+    helper = start(Tier.SMTP_OUT, guesses_address="2", guesses_user="100")
     assert Milter(helper.connect("gate")).greet("203.0.113.9") == b"c"
     for number in range(4):
         helper.sasl("alice", f"Guess-{number}")

@@ -271,6 +271,27 @@ def test_secrets_are_demanded_by_tier_and_only_where_they_are_written(
     assert loaded.tls_key.reveal() == secrets["TLS_KEY"]
 
 
+def test_a_short_master_password_is_refused(imap: Environment) -> None:
+    (problem,) = problems_of(imap | {"MASTER_PASSWORD": "eleven-long"})
+    assert problem.startswith("MASTER_PASSWORD: is too short to be safe from guessing (given '********'); set")
+    assert load(imap | {"MASTER_PASSWORD": "twelve-long!"}).master_password is not None
+
+
+def test_own_networks_are_those_of_the_second_variable_where_it_is_set(imap: Environment) -> None:
+    given = {"NETWORK_CIDR": "10.0.0.0/16", "LOGIN_TRUSTED_NETWORKS": "192.0.2.0/24  2001:db8::/56"}
+    assert str(load(imap | given).own_networks) == "192.0.2.0/24 2001:db8::/56"
+    assert str(load(imap | {"NETWORK_CIDR": "10.0.0.0/16"}).own_networks) == "10.0.0.0/16"
+    assert load(imap).own_networks == ()
+    (problem,) = problems_of(imap | {"NETWORK_CIDR": "10.0.0.1/16"})
+    assert problem.startswith("NETWORK_CIDR: is not a list of networks")
+
+
+def test_a_master_user_that_can_log_in_from_nowhere_is_a_warning(imap: Environment) -> None:
+    password = {"MASTER_PASSWORD": "a long enough one"}
+    assert "NETWORK_CIDR: is not set" in "".join(load(imap | password).warnings)
+    assert "NETWORK_CIDR" not in "".join(load(imap | password | {"NETWORK_CIDR": "10.0.0.0/16"}).warnings)
+
+
 def test_what_is_left_out_is_a_warning(smtp_in: Environment) -> None:
     timer, users = load(smtp_in).warnings
     assert timer.startswith("SQS_QUEUE_URL: ")

@@ -87,7 +87,7 @@ def test_secrets_are_equal_by_what_they_hide() -> None:
 
 
 def test_shown_names_every_setting_by_its_variable_and_masks_secrets(imap: Environment, secrets: Environment) -> None:
-    shown = load(imap | secrets | {"MASTER_PASSWORD": "hunter2"}).shown()
+    shown = load(imap | secrets | {"MASTER_PASSWORD": "hunter2 and more"}).shown()
     assert list(shown) == [spec.env for spec in SPECS]
     assert [shown[name] for name in SECRET_NAMES] == [MASK] * 5
     assert shown["TIER"] == "imap"

@@ -1,4 +1,4 @@
-"""Least privilege: what each container may do, each right proved needed by taking it away; who reads which secret."""
+"""Least privilege: what each container may do, each right proved needed by taking it away."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +21,6 @@ OWNERS = {
     Tier.SMTP_IN: {"reconfigure run": "reconfigure"},
     Tier.SMTP_OUT: {"reconfigure run": "reconfigure", "reconfigure login": "login", "opendkim": "opendkim"},
 }
-SECRETS = {
-    Tier.IMAP: {"tls.key": {"root", "smmta"}},
-    Tier.SMTP_IN: {"tls.key": {"root", "smmta"}},
-    Tier.SMTP_OUT: {"tls.key": {"root", "smmta"}, "dkim.private": {"opendkim"}},
-}
-ACCOUNTS = ("root", "reconfigure", "login", "smmta", "smmsp", "nobody", "opendkim", "dovecot", "dovenull", "opendmarc")
 
 
 @pytest.fixture(scope="module")
@@ -92,29 +86,9 @@ def test_each_program_runs_as_the_account_that_is_meant_for_it(world: World, tie
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_secret_is_read_by_who_needs_it_and_by_nobody_else(world: World, tier: Tier) -> None:
-    known = {line.partition(":")[0] for line in world.exec(tier, "cat", "/etc/passwd").splitlines()}
-    private = {*SECRETS[tier]}
-    there = set(world.exec(tier, "ls", "/run/reconfigure/secrets").split())
-    assert there - {"ca-bundle.pem", "tls.crt"} == private
-
-    for name, readers in SECRETS[tier].items():
-        path = f"/run/reconfigure/secrets/{name}"
-        found = {
-            account
-            for account in (*sorted(known.intersection(ACCOUNTS)), "2001")
-            if world.try_exec(tier, "cat", path, user=account).returncode == 0
-        }
-        assert found == readers, name
-
-
-@pytest.mark.parametrize("tier", list(Tier))
-def test_secret_is_in_the_environment_of_no_program_but_the_first(world: World, tier: Tier) -> None:
-    script = "for p in /proc/[0-9]*; do grep -qza 'PRIVATE KEY' $p/environ 2>/dev/null && cat $p/comm; done; true"
-    # An exec gets the environment of the container, as an operator does; that is no program of the tier.
-    found = set(world.exec(tier, "sh", "-c", script).split()) - {"sh", "grep", "cat"}
-
-    assert found <= {"supervisord", "python", "python3"}
+def test_secret_is_said_by_no_program(world: World, tier: Tier) -> None:
     said = world.logs(tier)
+
+    assert said
     assert "PRIVATE KEY" not in said
     assert PASSWORD not in said

@@ -44,9 +44,10 @@ module "reconfigure" {
 
   services = {
     imap = {
-      image   = "registry.example.com/mail-imap:1"
-      secrets = merge(local.tls, { MASTER_PASSWORD = "${local.parameters}/master-password" })
-      memory  = 1024
+      image       = "registry.example.com/mail-imap:1"
+      secrets     = merge(local.tls, { MASTER_PASSWORD = "${local.parameters}/master-password" })
+      environment = { NETWORK_CIDR = "10.0.0.0/16" }
+      memory      = 1024
     }
     smtp-in = {
       image   = "registry.example.com/mail-smtp-in:1"
