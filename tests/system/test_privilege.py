@@ -18,15 +18,32 @@ EACH = [(tier, each) for tier in Tier for each in ("", *CAPABILITIES[tier])]
 
 OWNERS = {
     Tier.IMAP: {"reconfigure login": "login", "dovecot/auth": "dovecot", "reconfigure run": "root"},
-    Tier.SMTP_IN: {"reconfigure run": "reconfigure"},
-    Tier.SMTP_OUT: {"reconfigure run": "reconfigure", "reconfigure login": "login", "opendkim": "opendkim"},
+    Tier.SMTP_IN: {"reconfigure run": "reconfigure", "reconfigure milter": "milter"},
+    Tier.SMTP_OUT: {
+        "reconfigure run": "reconfigure",
+        "reconfigure login": "login",
+        "reconfigure milter": "milter",
+        "opendkim": "opendkim",
+    },
 }
 SECRETS = {
     Tier.IMAP: {"tls.key": {"root", "smmta"}},
     Tier.SMTP_IN: {"tls.key": {"root", "smmta"}},
     Tier.SMTP_OUT: {"tls.key": {"root", "smmta"}, "dkim.private": {"opendkim"}},
 }
-ACCOUNTS = ("root", "reconfigure", "login", "smmta", "smmsp", "nobody", "opendkim", "dovecot", "dovenull", "opendmarc")
+ACCOUNTS = (
+    "root",
+    "reconfigure",
+    "login",
+    "smmta",
+    "smmsp",
+    "milter",
+    "nobody",
+    "opendkim",
+    "dovecot",
+    "dovenull",
+    "opendmarc",
+)
 
 
 @pytest.fixture(scope="module")
