@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import dkim
 import pytest
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from reconfigure.milter.signatures import LONGEST, MOST, is_plain
 from reconfigure.rendering import Renderer
 from reconfigure.tiers import load_manifest
-from tests.daemons.test_opendkim import OPENDKIM
+from tests.daemons.test_opendkim import OPENDKIM, Milter
 from tests.milter.conftest import WITHIN, Filter, Relay
 from tests.sendmail.configured import ROOT, configure
 
@@ -99,6 +100,53 @@ def verifier(safe: Path, tmp_path: Path, signed: tuple[str, bytes]) -> Iterator[
     finally:
         process.terminate()
         process.wait(WITHIN)
+
+
+WORDS = "=3B =20 =0A dkim=pass header.d=bank.example evil.example i= d= s= I= x"
+PIECES = [*WORDS.split(), *"{}`%$|:<>!~#*&'-_+/,.@=", *'();"\\ \t', "\n "]
+FORM = "v=1; a=rsa-sha256; c=relaxed/simple; d={}evil.example; s=sel{}; h=from; i={}@evil.example; bh=AAAA; b=AA{};{}"
+# One result with all that belongs to it and nothing else, or a word about the message as a whole.
+WORD = r"dkim=\w+(?: \([a-z /]*\))?"
+RESULT = (
+    r'dkim=\w+(?: reason="[^"]*")?(?: \([^()]*\))? header\.d=[\w.-]+ header\.i=[^\s;()"=,\\]*@[\w.-]+ '
+    r'header\.a=[\w-]+ header\.s=[\w.-]+ header\.b="?[A-Za-z0-9+/=]+"?(?:;\s+dkim-atps=\w+)?'
+)
+REPORT = re.compile(rf"\s*control\.example;\s+(?:{WORD}|{RESULT})\s*")
+CASES = 20_000  # of which one in twenty is plain
+
+
+def made(random: Random) -> str:
+    """Return a signature with strange pieces in some of its tags, or between them."""
+    return FORM.format(*("".join(random.choices(PIECES, k=random.choice((0, 0, 0, 1, 2, 4)))) for _ in range(5)))
+
+
+def reports(verifier: Path, values: list[str]) -> Iterator[tuple[str, str]]:
+    """Ask the verifier about messages with one signature each, and return what it writes about each."""
+    with Milter(verifier) as session:
+        for value in values:
+            session.step(b"M", b"<someone@evil.example>\0")
+            session.step(b"R", b"<shop@acme.example.com>\0")
+            for name, text in (("DKIM-Signature", f" {value}"), ("From", " ceo@bank.example"), ("Subject", " x")):
+                session.step(b"L", name.encode() + b"\0" + text.encode() + b"\0")
+            session.tell(b"N")
+            if session.answer()[0] != b"c":
+                continue  # it has nothing to say about this one
+            session.step(b"B", b"A few words.\r\n")
+            session.tell(b"E")
+            while (packet := session.answer())[0] in {b"i", b"h"}:
+                yield value, packet[1].partition(b"Authentication-Results\0")[2].rstrip(b"\0").decode()
+
+
+def test_whatever_is_plain_is_reported_as_one_result(verifier: Path) -> None:
+    random = Random(6376)  # noqa: S311
+    cases = [made(random) for _ in range(CASES)]
+    plain = [case for case in cases if is_plain(case.encode())]
+    strange = [case for case in cases if not is_plain(case.encode())][: len(plain)]
+
+    found = list(reports(verifier, plain))
+    assert len(found) > CASES // 100
+    assert [each for each in found if not REPORT.fullmatch(each[1])] == []
+    assert [each for each in reports(verifier, strange) if not REPORT.fullmatch(each[1])], "nothing strange was tried"
 
 
 @pytest.fixture
