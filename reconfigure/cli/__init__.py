@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, str] = {
     "notify": "Publish a change as the admin app would.",
     "queue": "The queue of changes and its dead letters: look, move back, empty.",
     "login": "The helper that checks passwords for Dovecot and sendmail (supervisord runs this).",
+    "milter": "The milter that removes what strangers say of their own mail's origin (supervisord runs this).",
     "health": "For the container's health check.",
     "completion": "Shell completion for bash, zsh and fish.",
 }

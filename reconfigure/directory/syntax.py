@@ -146,7 +146,7 @@ SYSTEM_NAMES = frozenset(
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody _apt
     messagebus sshd ntp tss uuidd syslog _chrony polkitd landscape
     smmta smmsp postfix postdrop dovecot dovenull dovecot-auth vmail opendkim opendmarc sasl saslauth exim debian-exim
-    amavis clamav debian-spamd spamd redis memcached reconfigure login
+    amavis clamav debian-spamd spamd redis memcached reconfigure login milter
     adm tty disk dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video plugdev staff users
     nogroup input sgx kvm render crontab ssl-cert
     postmaster mailer-daemon mailer_daemon abuse hostmaster

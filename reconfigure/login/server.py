@@ -6,18 +6,15 @@ processes have no other group.
 """
 
 import asyncio
-import grp
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping
 
 import structlog
 
-from reconfigure import account
-from reconfigure.errors import ConfigurationError, ReconfigureError
+from reconfigure import account, doors
+from reconfigure.errors import ConfigurationError
 from reconfigure.login import cognito, master
 from reconfigure.login.checker import Checker
 from reconfigure.login.dovecot import LONGEST_HEAD, Dovecot
@@ -31,13 +28,8 @@ from reconfigure.settings import Settings, Tier
 
 log = structlog.get_logger()
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 SOCKETS: Mapping[Tier, tuple[str, ...]] = {Tier.IMAP: ("dovecot",), Tier.SMTP_OUT: ("mux", "gate")}
 GROUPS: Mapping[Tier, str] = {Tier.IMAP: "sasl", Tier.SMTP_OUT: "smmta"}
-MODE = 0o660
-BACKLOG = 256
-MOST_CONNECTIONS = 800  # of each socket; a container often allows 1,024 files
 
 
 def serve(settings: Settings) -> None:
@@ -51,7 +43,7 @@ def serve(settings: Settings) -> None:
         raise ConfigurationError(f"TIER: nobody logs in on {settings.tier}; run this on imap and smtp-out alone")
     account.require(settings.login_user)
     group = _group(settings)
-    listening = {name: listen(settings.login_dir / name, group=group) for name in SOCKETS[settings.tier]}
+    listening = {name: doors.listen(settings.login_dir / name, group=group) for name in SOCKETS[settings.tier]}
     master_password = master.read(settings.secrets_dir) if settings.tier is Tier.IMAP else None
     account.become(settings.login_user)
     directory = cognito.Cognito(
@@ -66,38 +58,6 @@ def serve(settings: Settings) -> None:
     asyncio.run(_run(settings, directory, listening, master_password))
 
 
-def listen(path: Path, *, group: int | None) -> socket.socket:
-    """Return a listening UNIX socket, in place of one that an earlier process has left.
-
-    Args:
-        path: where.
-        group: who may connect besides its owner; None: the process's own group.
-
-    Raises:
-        ReconfigureError: it could not be made.
-    """
-    made = socket.socket(socket.AF_UNIX)
-    made.setblocking(False)
-    try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if path.is_socket():
-            path.unlink()
-        before = os.umask(0o777 & ~MODE)  # so that nobody gets in between bind and chmod
-        try:
-            made.bind(str(path))
-        finally:
-            os.umask(before)
-        if group is not None:
-            os.chown(path, -1, group)
-        made.listen(BACKLOG)
-    except OSError as error:
-        made.close()
-        raise ReconfigureError(
-            f"making the socket {path} failed: {error.strerror or error}; look at its folder's owner and mode"
-        ) from error
-    return made
-
-
 def _group(settings: Settings) -> int | None:
     """Return the id of the group that may ask; None where this process could not give a socket away anyhow."""
     name = settings.login_group
@@ -105,10 +65,7 @@ def _group(settings: Settings) -> int | None:
         if os.geteuid() != 0 or settings.login_user is None:
             return None
         name = GROUPS[settings.tier]
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError as error:
-        raise ConfigurationError(f"RECONFIGURE_LOGIN_GROUP: the system has no group {name}; make it") from error
+    return doors.group_id(name, named_by="RECONFIGURE_LOGIN_GROUP")
 
 
 async def _run(
@@ -134,7 +91,7 @@ async def _run(
         threads=settings.login_threads,
     )
     peers = Peers()
-    handlers: Mapping[str, Handler] = {
+    handlers: Mapping[str, doors.Handler] = {
         "dovecot": Dovecot(checker, Master(master_password, networks=settings.own_networks, guesses=guesses)),
         "mux": Saslauthd(checker, peers, hold=settings.login_hold),
         "gate": Gate(checker, peers),
@@ -143,32 +100,9 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     for name, made in listening.items():
-        await asyncio.start_unix_server(_Door(handlers[name]), sock=made, limit=LONGEST_HEAD)
+        await asyncio.start_unix_server(doors.Door(handlers[name]), sock=made, limit=LONGEST_HEAD)
     log.info("started", sockets=[str(settings.login_dir / name) for name in listening], cache=settings.login_cache)
     await stop.wait()
     log.info("stopped")
     # Questions under way would keep the interpreter for seconds: it waits for its threads. Nobody waits for them.
     os._exit(0)
-
-
-class _Door:
-    """Lets connections in, not too many, and closes them whatever happens."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self._inside = 0
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._inside += 1
-        try:
-            if self._inside <= MOST_CONNECTIONS:
-                await self._handler(reader, writer)
-        except OSError:
-            pass  # the client hung up in the middle
-        except Exception:  # one connection's defect must not be everybody's
-            log.exception("connection_failed")
-        finally:
-            self._inside -= 1
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()

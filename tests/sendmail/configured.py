@@ -6,7 +6,7 @@ Only what a machine without the image's accounts and paths cannot have is left o
 import os
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,8 +122,15 @@ def built(tier: str, folder: Path) -> str:
     return made.read_text(encoding="ascii")
 
 
-def configure(tier: str, folder: Path, **other: str) -> Configured:
-    """Write a tier's configuration and the maps of every case of the contract; `other` replaces settings."""
+def configure(tier: str, folder: Path, *, filters: Mapping[str, Path] | None = None, **other: str) -> Configured:
+    """Write a tier's configuration and the maps of every case of the contract.
+
+    Args:
+        tier: its name.
+        folder: where.
+        filters: the milters that are asked, in this order, and their sockets; none are unless they are named.
+        other: settings that are not those of `SETTINGS`.
+    """
     (folder / "templates" / tier).mkdir(parents=True)
     built(tier, folder / "templates" / tier)
     settings = SETTINGS | {"host_name": f"{tier}.control.example", "state_dir": str(folder)} | other
@@ -135,9 +142,22 @@ def configure(tier: str, folder: Path, **other: str) -> Configured:
     text = f"{version}\nV10/Berkeley\n{UNSAFE}\n{OF_THE_IMAGE.sub('', rest)}"
     # A refusal costs a client a second; here nobody is to be kept waiting.
     text = text.replace(PAUSE, NO_PAUSE)
+    text = _asking(text, filters or {})
     (folder / "sendmail.cf").write_text(text, encoding="ascii")
     write_maps(tier, folder, ROWS, **other)
     return Configured(folder)
+
+
+def _asking(text: str, filters: Mapping[str, Path]) -> str:
+    """Return a configuration that asks these milters alone; one that the tier does not have is added."""
+    text = re.sub(r"(?m)^O InputMailFilters=.*\n", "", text)
+    for name, path in filters.items():
+        there = re.compile(rf"(?m)^X{name}, S=local:[^,]+")
+        if there.search(text):
+            text = there.sub(f"X{name}, S=local:{path}", text)
+        else:
+            text += f"X{name}, S=local:{path}, F=T\n"
+    return f"{text}O InputMailFilters={', '.join(filters)}\n" if filters else text
 
 
 def write_maps(tier: str, folder: Path, rows: list[RawRow], **other: str) -> None:

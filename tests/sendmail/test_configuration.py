@@ -53,12 +53,24 @@ def test_settings_reach_the_configuration(tier: str, tmp_path: Path) -> None:
 
 
 def test_verification_is_asked_for_only_when_it_is_on_and_never_stops_mail(tmp_path: Path) -> None:
-    assert "InputMailFilters=open" not in rendered("smtp-in", tmp_path)
+    assert "\nO InputMailFilters=verdicts\n" in rendered("smtp-in", tmp_path)
     text = rendered("smtp-in", tmp_path, verify_headers=True)
-    assert "\nO InputMailFilters=opendkim, opendmarc\n" in text
+    assert "\nO InputMailFilters=verdicts, opendkim, opendmarc, results\n" in text
     filters = re.findall(r"^Xopend.*", text, re.MULTILINE)
     assert len(filters) == 2
     assert not [line for line in filters if "F=" in line]
+
+
+@pytest.mark.parametrize(("tier", "after"), [("smtp-in", ""), ("smtp-out", ", login, opendkim")])
+def test_what_comes_from_outside_is_shown_first_to_the_milter_that_takes_its_verdicts_away(
+    tier: str, after: str, tmp_path: Path
+) -> None:
+    text = rendered(tier, tmp_path)
+    assert re.findall(r"^O InputMailFilters=(.*)$", text, re.MULTILINE) == [f"verdicts{after}"]
+    [line] = re.findall(r"^Xverdicts, .*", text, re.MULTILINE)
+    assert "F=T" in line, "while it is away mail must be put off"
+    # What cannot be shown to a milter must not be taken: a packet of its protocol has 65,535 bytes.
+    assert 0 < int(re.findall(r"^O MaxHeadersLength=(\d+)$", text, re.MULTILINE)[0]) < 65_535
 
 
 @pytest.mark.parametrize(

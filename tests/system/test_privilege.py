@@ -18,8 +18,13 @@ EACH = [(tier, each) for tier in Tier for each in ("", *CAPABILITIES[tier])]
 
 OWNERS = {
     Tier.IMAP: {"reconfigure login": "login", "dovecot/auth": "dovecot", "reconfigure run": "root"},
-    Tier.SMTP_IN: {"reconfigure run": "reconfigure"},
-    Tier.SMTP_OUT: {"reconfigure run": "reconfigure", "reconfigure login": "login", "opendkim": "opendkim"},
+    Tier.SMTP_IN: {"reconfigure run": "reconfigure", "reconfigure milter": "milter"},
+    Tier.SMTP_OUT: {
+        "reconfigure run": "reconfigure",
+        "reconfigure login": "login",
+        "reconfigure milter": "milter",
+        "opendkim": "opendkim",
+    },
 }
 
 

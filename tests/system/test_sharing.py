@@ -13,7 +13,7 @@ from tests.system.mail import PASSWORD
 from tests.system.tiers import PYTHON, Beside, beside
 
 FIRST_OF_EXTRAUSERS = 500  # libnss-extrausers: MINUID and MINGID
-ACCOUNTS = {"reconfigure", "login", "smmta", "smmsp", "opendkim", "opendmarc", "dovecot", "dovenull"}
+ACCOUNTS = {"reconfigure", "login", "smmta", "smmsp", "milter", "opendkim", "opendmarc", "dovecot", "dovenull"}
 SETTINGS = {"RECONFIGURE_VERIFY_HEADERS": "yes", "MASTER_PASSWORD": "a long password of the master user"}
 FORMER = {"/var/lib/reconfigure": "970", "/var/spool/mqueue": "972"}
 
