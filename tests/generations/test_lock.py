@@ -1,5 +1,6 @@
 """Two processes and one state folder."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from reconfigure.errors import LockHeldError
 from reconfigure.generations.lock import exclusive
+from tests.rights import held_to_modes
 
 HOLDER = """
 import sys, time
@@ -88,3 +90,26 @@ def test_no_room_to_say_who_holds_it_is_no_reason_to_fail(tmp_path: Path) -> Non
     (tmp_path / "lock.holder").mkdir()  # stands in the way of writing, also for root
     with exclusive(tmp_path, wait=0):
         pass
+
+
+def test_each_holding_names_the_one_before_it_whoever_that_was(tmp_path: Path) -> None:
+    turns = []
+    for _ in range(3):
+        with exclusive(tmp_path, wait=0) as turn:
+            turns.append(turn)
+    assert [turn.before for turn in turns[1:]] == [turn.number for turn in turns[:-1]]
+    with other_process(tmp_path):
+        pass
+    with exclusive(tmp_path, wait=0) as turn:
+        assert turn.before > turns[-1].number
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_lock_file_that_is_anothers_and_may_be_written_is_as_good(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    lock.chmod(0o666)
+    os.chown(lock, 1, 1)
+    os.utime(lock, ns=(1, 1))
+    with held_to_modes(), exclusive(tmp_path, wait=0) as turn:
+        assert turn.before == 1 < turn.number
