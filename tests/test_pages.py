@@ -59,7 +59,7 @@ def test_links_lead_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
 def test_commands_exist_and_have_the_options_that_are_typed(page: Path) -> None:
     for words in commands(page):
         command: click.Command | None = cli
-        context = click.Context(cli)
+        context = click.Context(cli, **cli.context_settings)  # a command keeps the help option it first has
         for word in words:
             if isinstance(command, click.Group) and not word.startswith("-"):
                 command = command.get_command(context, word)

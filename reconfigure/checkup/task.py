@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import socket
 import stat
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from reconfigure.reporting.orders import Orders
 from reconfigure.runbooks import OF_CAUSES
 from reconfigure.settings import Settings, Tier
 from reconfigure.standing import LOOP
+from reconfigure.standing.ports import PORTS, silences
 
-PORTS = {Tier.IMAP: (25, 143, 993), Tier.SMTP_IN: (25,), Tier.SMTP_OUT: (587, 465)}
-TLS_FROM_THE_START = frozenset({465, 993})
 MAIL_QUEUE = Path("/var/spool/mqueue")
 EXTRAUSERS = Path("/var/lib/extrausers")
 NSSWITCH = Path("/etc/nsswitch.conf")
@@ -73,27 +71,25 @@ def _programs(settings: Settings) -> str:
 
 
 def _ports(settings: Settings) -> str:
-    if not any(one.name.startswith("mail:") for one in _all(settings)):
+    found = _all(settings)
+    if not any(one.name.startswith("mail:") for one in found):
         raise Absent("no mail daemons are run here")
-    dead = [f"{port}: {why}" for port in PORTS[settings.tier] if (why := _greeted(port))]
-    if dead:
+    ports = PORTS[settings.tier]
+    shut = list(silences(settings, found, ports, patience=_PATIENCE))
+    if dead := [f"{each.port.number}: {each.why}" for each in shut if not each.limit]:
         raise Harm(
             f"no greeting on port {'; '.join(dead)}",
             means="clients and other servers are refused there; mail waits where it is",
             fix="supervisorctl status; supervisorctl restart mail:*",
         )
-    return f"ports {', '.join(map(str, PORTS[settings.tier]))} answer"
-
-
-def _greeted(port: int) -> str:
-    """Return why there is no greeting on a port of this machine, or ""."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), _PATIENCE) as connection:
-            if port not in TLS_FROM_THE_START and not connection.recv(1):
-                return "closed without a word"
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return ""
+    if full := [each for each in shut if each.limit]:
+        who = "ps -C sendmail -o args" if full[0].port.process == "sendmail" else "doveadm who"
+        raise Harm(
+            f"all sessions are taken on port {', '.join(str(each.port.number) for each in full)}",
+            means="who has one is served; others are told to come back, and their mail waits where it is",
+            fix=f"{who} says who has them; raise {full[0].limit} or run more tasks; a restart would end them all",
+        )
+    return f"ports {', '.join(str(port.number) for port in ports)} answer"
 
 
 def _generation(settings: Settings) -> str:

@@ -33,8 +33,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
     Prints {"status": "ok"} and ends with 0, or says what is wrong and ends with 1. A source of truth that cannot be
     read, or a generation that is held, is "degraded" and ends with 0: what is live serves on, and a new container
     could not do better. Until `prepare` has come to a first generation and started the daemons it is "starting", which
-    ends with 1, as "failing" does. A daemon that runs and does not greet on its port is "failing", too. Takes two
-    seconds at most.
+    ends with 1, as "failing" does. A daemon that runs and does not greet on its port is "failing", too, unless it has
+    all the sessions that it may have. Takes two seconds at most.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:  # noqa: ARG001
     try:
         with _time_limit(LIMIT):
             standing = look(settings, now=datetime.now(UTC))
-            health = with_ports(standing.liveness, settings.tier, standing.programs)
+            health = with_ports(standing.liveness, settings, standing.programs)
     except _TooSlowError:
         problem = f"{settings.state_dir}, supervisord or a mail port did not answer within {LIMIT:g} s"
         click.echo(json.dumps({"status": "failing", "problems": [problem]}))

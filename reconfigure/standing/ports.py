@@ -1,69 +1,134 @@
 """Whether a tier's daemons greet on their ports: tried as a client would, since a program that runs may serve nobody.
 
-sendmail closes its port while it has all the sessions that it may have, and supervisord goes on calling it running.
-Ports that speak TLS from the first byte are left out: each belongs to a daemon with a port that greets in the clear.
+A daemon that has all the sessions that it may have greets nobody else: sendmail closes its port, Dovecot lets clients
+wait. Whoever is inside is served, and a new container would be full as soon, so that is told apart from a daemon that
+hangs: by its processes, of which there is one for each session.
 """
 
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from reconfigure.daemons import Program
 from reconfigure.reporting.status import Health
-from reconfigure.settings import Tier
+from reconfigure.settings import Settings, Tier
 
 PATIENCE = 1.0  # seconds for all ports together; a greeting on loopback takes milliseconds
 
 _HOST = "127.0.0.1"
 _LINE = 1000  # bytes; RFC 5321 4.5.3.1.5 allows 512 to a reply's line
-_SMTP_END, _IMAP_END = b"QUIT\r\n", b"0 LOGOUT\r\n"
 
 
 class Port(NamedTuple):
-    """A port that greets, the program that listens there, and how a client takes its leave."""
+    """A port that a daemon listens on.
+
+    Attributes:
+        number: the TCP port.
+        program: what listens there, by supervisord's name.
+        process: what the kernel calls the process that a session has, a child of the program's.
+        limit: the setting that says how many sessions there may be.
+        farewell: how a client takes its leave; None where TLS is spoken from the first byte, so nothing is greeted.
+    """
 
     number: int
     program: str
-    farewell: bytes
+    process: str
+    limit: str
+    farewell: bytes | None
+
+
+def _smtp(number: int, farewell: bytes | None = b"QUIT\r\n") -> Port:
+    return Port(number, "mail:sendmail", "sendmail", "connections_limit", farewell)
+
+
+def _imap(number: int, farewell: bytes | None = b"0 LOGOUT\r\n") -> Port:
+    return Port(number, "mail:dovecot", "imap-login", "imap_sessions", farewell)
 
 
 PORTS: Mapping[Tier, tuple[Port, ...]] = {
-    Tier.IMAP: (Port(25, "mail:sendmail", _SMTP_END), Port(143, "mail:dovecot", _IMAP_END)),
-    Tier.SMTP_IN: (Port(25, "mail:sendmail", _SMTP_END),),
-    Tier.SMTP_OUT: (Port(587, "mail:sendmail", _SMTP_END),),
+    Tier.IMAP: (_smtp(25), _imap(143), _imap(993, None)),
+    Tier.SMTP_IN: (_smtp(25),),
+    Tier.SMTP_OUT: (_smtp(587), _smtp(465, None)),
 }
 
 
-def with_ports(health: Health, tier: Tier, programs: Iterable[Program] | None, *, patience: float = PATIENCE) -> Health:
-    """Return a verdict that also says which ports do not greet, and is failing if there is one.
+class Silence(NamedTuple):
+    """A port that lets no client in, why, and the setting whose sessions are all taken where they are."""
 
-    Only the ports of programs that supervisord calls running are tried: what a setting leaves off, what somebody
-    stopped and what is not here is the verdict's own matter.
+    port: Port
+    why: str
+    limit: str
+
+
+def silences(
+    settings: Settings, programs: Iterable[Program], ports: Iterable[Port], *, patience: float
+) -> Iterator[Silence]:
+    """Yield the ports that do not greet; of those with TLS from the first byte, what does not let a client in.
+
+    Args:
+        settings: say how many sessions there may be.
+        programs: supervisord's.
+        ports: which are tried.
+        patience: seconds for all of them together.
+    """
+    deadline = time.monotonic() + patience
+    processes = {program.name: program.pid for program in programs}
+    for port in ports:
+        if why := _ungreeted(port, deadline):
+            full = _children(processes.get(port.program, 0), port.process) >= getattr(settings, port.limit)
+            yield Silence(port, why, f"RECONFIGURE_{port.limit.upper()}" if full else "")
+
+
+def with_ports(health: Health, settings: Settings, programs: Iterable[Program] | None) -> Health:
+    """Return a verdict that also says which ports do not greet.
+
+    It is failing if there is one, and degraded where its daemon has all the sessions that it may have. Only the ports
+    of programs that supervisord calls running are tried: what a setting leaves off, what somebody stopped and what is
+    not here is the verdict's own matter. Those with TLS from the first byte are left out: each belongs to a daemon
+    with a port that greets in the clear.
 
     Args:
         health: the verdict so far.
-        tier: whose ports they are.
+        settings: say which tier's ports they are, and how many sessions there may be.
         programs: supervisord's; None when there is none, or when it did not answer.
-        patience: seconds for all of the ports together.
     """
-    running = {program.name for program in programs or () if program.state == "RUNNING"}
-    silent = tuple(_silent((port for port in PORTS[tier] if port.program in running), patience))
-    return Health("failing", (*silent, *health.problems)) if silent else health
+    running = [program for program in programs or () if program.state == "RUNNING"]
+    names = {program.name for program in running}
+    ports = [port for port in PORTS[settings.tier] if port.program in names and port.farewell is not None]
+    mute, full = [], []
+    for port, why, limit in silences(settings, running, ports, patience=PATIENCE):
+        if limit:
+            full.append(
+                f"{port.program} has all the sessions that {limit} allows; port {port.number} is shut to others"
+            )
+        else:
+            mute.append(f"{port.program} runs, but port {port.number} does not greet clients: {why}")
+    if not (mute or full):
+        return health
+    status = "failing" if mute else "degraded" if health.status == "ok" else health.status
+    return Health(status, (*mute, *full, *health.problems))
 
 
-def _silent(ports: Iterable[Port], patience: float) -> Iterator[str]:
-    deadline = time.monotonic() + patience
-    for port in ports:
-        if why := _ungreeted(port, deadline):
-            yield f"{port.program} runs, but port {port.number} does not greet clients: {why}"
+def _children(parent: int, name: str) -> int:
+    """Count a process's children of this name, by /proc (proc_pid_stat(5))."""
+    found = 0
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name stands in parentheses and may have some in it.
+            named, _, rest = each.read_bytes().partition(b"(")[2].rpartition(b")")
+            found += named == name.encode() and int(rest.split()[1]) == parent
+    return found
 
 
 def _ungreeted(port: Port, deadline: float) -> str:
     """Return why a port does not greet, or ""; "come back later" is a greeting, and meant for this client alone."""
     try:
         with socket.create_connection((_HOST, port.number), _left(deadline)) as line:
+            if port.farewell is None:
+                return ""
             heard = _read(line, deadline, end=b"\n")
             if not heard:
                 return "it closes the connection without a word"

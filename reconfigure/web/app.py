@@ -96,7 +96,7 @@ class App:
 
     def _health(self, _: Mapping[str, Any]) -> Answer:
         standing = self._look()
-        health = with_ports(standing.liveness, self._settings.tier, standing.programs)
+        health = with_ports(standing.liveness, self._settings, standing.programs)
         return _json(health.document(), "503 Service Unavailable" if health.exit_code else "200 OK")
 
     def _status(self, _: Mapping[str, Any]) -> Answer:

@@ -40,7 +40,7 @@ class Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what there is."""
         settings, standing = self._settings, self._look()
-        live = with_ports(standing.liveness, settings.tier, standing.programs)
+        live = with_ports(standing.liveness, settings, standing.programs)
         yield _labelled(
             "build_info",
             "Which program and which tier this is.",

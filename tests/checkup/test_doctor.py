@@ -22,6 +22,7 @@ from reconfigure.checkup.finding import Absent, Harm
 from reconfigure.checkup.finding import run as run_checks
 from reconfigure.cli.doctor import KEYS
 from reconfigure.runbooks import Runbook
+from tests.cli.sessions import occupied
 from tests.rights import held_to_modes
 
 FATAL = """
@@ -122,6 +123,29 @@ def test_ports_of_daemons_that_are_meant_to_run_are_tried(live: Any, run: Any, s
     supervise()
     one = found(run, "ports", code=1)["ports"]
     assert "993: Connection refused" in one["seen"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "seen", "fix"),
+    [("2", "all sessions are taken", "RECONFIGURE_CONNECTIONS_LIMIT"), ("3", "no greeting", "restart")],
+)
+def test_a_daemon_that_is_full_is_not_to_be_restarted(
+    live: Any,  # noqa: ARG001
+    run: Any,
+    supervise: Callable[..., Any],
+    environment: Any,
+    limit: str,
+    seen: str,
+    fix: str,
+) -> None:
+    occupied(supervise)
+    environment.setenv("TIER", "smtp-in")
+    environment.setenv("RECONFIGURE_CONNECTIONS_LIMIT", limit)
+
+    one = found(run, "ports", code=1)["ports"]
+
+    assert seen in one["seen"]
+    assert fix in one["fix"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from reconfigure.daemons import Supervisor
+from tests.cli.sessions import occupied
 
 RUNS = """
 [group:mail]
@@ -85,6 +86,24 @@ def test_a_daemon_that_runs_and_serves_nobody_is_failing(health: Health, served:
     code, said = health(served)
     assert (code, said["status"]) == (1, "failing")
     assert [problem for problem in said["problems"] if "mail:sendmail" in problem and why in problem], said
+
+
+@pytest.mark.parametrize(("limit", "status"), [("2", "degraded"), ("3", "failing")])
+def test_a_daemon_with_all_its_sessions_is_not_taken_for_one_that_hangs(
+    live: Any,  # noqa: ARG001
+    supervise: Callable[..., Supervisor],
+    environment: pytest.MonkeyPatch,
+    health: Health,
+    limit: str,
+    status: str,
+) -> None:
+    occupied(supervise)
+    environment.setenv("RECONFIGURE_CONNECTIONS_LIMIT", limit)
+
+    code, said = health("143:*")
+
+    assert (code, said["status"]) == (int(status == "failing"), status)
+    assert ("RECONFIGURE_CONNECTIONS_LIMIT" in said["problems"][0]) == (status == "degraded")
 
 
 def test_a_port_of_a_program_that_is_not_here_is_not_missed(live: Any, supervise: Any, health: Health) -> None:  # noqa: ARG001

@@ -31,9 +31,26 @@ def test_one_client_with_many_idle_connections_shuts_nobody_else_out(world: Worl
     until(lambda: mail.ask(tier, "alice@example.com").good, "the client is served again")
 
 
+# Opens so many sessions and asks while it has them.
+TAKE = "for n in {{1..{many}}}; do exec {{line}}<>/dev/tcp/127.0.0.1/{port}; read -r -u $line; done; reconfigure health"
+
+
+def test_a_tier_that_is_full_is_not_restarted(world: World, mail: Mail) -> None:
+    door = mail.doors[Tier.SMTP_IN]
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(socket.create_connection((door.host, door.port), 30)).recv(3)
+
+        said = world.exec(Tier.SMTP_IN, "bash", "-c", TAKE.format(many=10, port=door.port))
+
+    assert '"degraded"' in said
+    assert "RECONFIGURE_CONNECTIONS_LIMIT" in said
+    until(lambda: mail.ask(Tier.SMTP_IN, "alice@example.com").good, "clients are served again")
+
+
 @pytest.mark.parametrize(
     "headers",
-    [[HOP] * 100, [f"X-Filler: {'x' * 980}"] * 129],
+    [[HOP] * 100, [f"X-Filler: {'x' * 980}"] * 63],
     ids=["hops", "headers"],
 )
 def test_mail_at_the_limits_of_the_relay_is_delivered(mail: Mail, headers: list[str]) -> None:
