@@ -76,18 +76,19 @@ def _ports(settings: Settings) -> str:
         raise Absent("no mail daemons are run here")
     ports = PORTS[settings.tier]
     shut = list(silences(settings, found, ports, patience=_PATIENCE))
-    if dead := [f"{each.port.number}: {each.why}" for each in shut if not each.limit]:
+    if dead := [f"{each.port.number}: {each.why}" for each in shut if not each.busy]:
         raise Harm(
             f"no greeting on port {'; '.join(dead)}",
             means="clients and other servers are refused there; mail waits where it is",
             fix="supervisorctl status; supervisorctl restart mail:*",
         )
-    if full := [each for each in shut if each.limit]:
-        who = "ps -C sendmail -o args" if full[0].port.process == "sendmail" else "doveadm who"
+    if shut:
+        port = shut[0].port
+        who = "ps -C sendmail -o args" if port.process == "sendmail" else "doveadm who"
         raise Harm(
-            f"all sessions are taken on port {', '.join(str(each.port.number) for each in full)}",
-            means="who has one is served; others are told to come back, and their mail waits where it is",
-            fix=f"{who} says who has them; raise {full[0].limit} or run more tasks; a restart would end them all",
+            f"clients are turned away from port {'; '.join(f'{each.port.number}: {each.busy}' for each in shut)}",
+            means="who has a session is served; others are told to come back, and their mail waits where it is",
+            fix=f"{who} says who has them; raise RECONFIGURE_{port.limit.upper()} or run more tasks; no restart",
         )
     return f"ports {', '.join(str(port.number) for port in ports)} answer"
 

@@ -2,11 +2,12 @@
 
 A daemon that has all the sessions that it may have greets nobody else: sendmail closes its port, Dovecot lets clients
 wait. Whoever is inside is served, and a new container would be full as soon, so that is told apart from a daemon that
-hangs: by its processes, of which there is one for each session.
+hangs: by its processes, of which there is one for each session, and by what sendmail says of itself.
 """
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from reconfigure.settings import Settings, Tier
 PATIENCE = 1.0  # seconds for all ports together; a greeting on loopback takes milliseconds
 
 _HOST = "127.0.0.1"
+_REJECTING = "rejecting connections"  # sendmail's title, where it would else be accepting them
 _LINE = 1000  # bytes; RFC 5321 4.5.3.1.5 allows 512 to a reply's line
 
 
@@ -56,11 +58,11 @@ PORTS: Mapping[Tier, tuple[Port, ...]] = {
 
 
 class Silence(NamedTuple):
-    """A port that lets no client in, why, and the setting whose sessions are all taken where they are."""
+    """A port that lets no client in, why, and how its daemon says that it is busy, "" where it does not."""
 
     port: Port
     why: str
-    limit: str
+    busy: str
 
 
 def silences(
@@ -75,11 +77,10 @@ def silences(
         patience: seconds for all of them together.
     """
     deadline = time.monotonic() + patience
-    processes = {program.name: program.pid for program in programs}
+    running = {program.name: program for program in programs if program.state == "RUNNING"}
     for port in ports:
         if why := _ungreeted(port, deadline):
-            full = _children(processes.get(port.program, 0), port.process) >= getattr(settings, port.limit)
-            yield Silence(port, why, f"RECONFIGURE_{port.limit.upper()}" if full else "")
+            yield Silence(port, why, _busy(settings, running[port.program]) if port.program in running else "")
 
 
 def with_ports(health: Health, settings: Settings, programs: Iterable[Program] | None) -> Health:
@@ -99,11 +100,9 @@ def with_ports(health: Health, settings: Settings, programs: Iterable[Program] |
     names = {program.name for program in running}
     ports = [port for port in PORTS[settings.tier] if port.program in names and port.farewell is not None]
     mute, full = [], []
-    for port, why, limit in silences(settings, running, ports, patience=PATIENCE):
-        if limit:
-            full.append(
-                f"{port.program} has all the sessions that {limit} allows; port {port.number} is shut to others"
-            )
+    for port, why, busy in silences(settings, running, ports, patience=PATIENCE):
+        if busy:
+            full.append(f"{port.program} turns clients away from port {port.number}: {busy}")
         else:
             mute.append(f"{port.program} runs, but port {port.number} does not greet clients: {why}")
     if not (mute or full):
@@ -112,14 +111,38 @@ def with_ports(health: Health, settings: Settings, programs: Iterable[Program] |
     return Health(status, (*mute, *full, *health.problems))
 
 
-def _children(parent: int, name: str) -> int:
-    """Count a process's children of this name, by /proc (proc_pid_stat(5))."""
-    found = 0
+def sessions(settings: Settings, programs: Iterable[Program]) -> Mapping[str, tuple[int, int]]:
+    """Return by program how many sessions it has now, and how many it may have; of those that run."""
+    processes = {program.name: program.pid for program in programs if program.state == "RUNNING"}
+    there = _children()
+    return {
+        port.program: (there[processes[port.program], port.process], getattr(settings, port.limit))
+        for port in PORTS[settings.tier]
+        if port.program in processes
+    }
+
+
+def _busy(settings: Settings, program: Program) -> str:
+    """Return how a running program says that it has no time for more clients, or ""."""
+    now, most = sessions(settings, [program])[program.name]
+    if now >= most:
+        return f"{now} sessions of {most}"
+    try:
+        title = Path(f"/proc/{program.pid}/cmdline").read_text("utf-8", "replace").rstrip("\0 ")
+    except OSError:
+        return ""
+    # sendmail looks again after 15 seconds only, and also shuts its ports when the machine has too much to do.
+    return title.partition("sendmail: ")[2] if _REJECTING in title else ""
+
+
+def _children() -> Counter[tuple[int, str]]:
+    """Count processes by parent and name, by /proc (proc_pid_stat(5))."""
+    found: Counter[tuple[int, str]] = Counter()
     for each in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             # The name stands in parentheses and may have some in it.
-            named, _, rest = each.read_bytes().partition(b"(")[2].rpartition(b")")
-            found += named == name.encode() and int(rest.split()[1]) == parent
+            name, _, rest = each.read_text("utf-8", "replace").partition("(")[2].rpartition(")")
+            found[int(rest.split()[1]), name] += 1
     return found
 
 

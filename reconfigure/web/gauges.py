@@ -18,7 +18,7 @@ from reconfigure.reporting.status import Status
 from reconfigure.settings import Settings
 from reconfigure.standing import Standing
 from reconfigure.standing.document import restarts
-from reconfigure.standing.ports import with_ports
+from reconfigure.standing.ports import sessions, with_ports
 
 
 class Gauges(Collector):
@@ -52,6 +52,7 @@ class Gauges(Collector):
         yield from _orders(standing)
         yield from _generation(standing)
         yield from _daemons(standing)
+        yield from _sessions(sessions(settings, standing.programs or ()))
         if standing.report is not None:
             yield from _of_report(standing.report)
 
@@ -88,6 +89,14 @@ def _daemons(standing: Standing) -> Iterator[Metric]:
     for one in standing.programs or ():
         counted.add_metric((one.name,), restarts(standing, one.name) or 0)
     yield counted
+
+
+def _sessions(found: Mapping[str, tuple[int, int]]) -> Iterator[Metric]:
+    for at, name, meaning in (
+        (0, "sessions", "Sessions that a mail daemon serves now."),
+        (1, "sessions_limit", "Sessions that it may serve; others wait or are refused."),
+    ):
+        yield _labelled(name, meaning, ("program",), {(program,): counts[at] for program, counts in found.items()})
 
 
 def _of_report(report: Status) -> Iterator[Metric]:

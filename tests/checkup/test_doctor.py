@@ -127,7 +127,10 @@ def test_ports_of_daemons_that_are_meant_to_run_are_tried(live: Any, run: Any, s
 
 @pytest.mark.parametrize(
     ("limit", "seen", "fix"),
-    [("2", "all sessions are taken", "RECONFIGURE_CONNECTIONS_LIMIT"), ("3", "no greeting", "restart")],
+    [
+        ("2", "turned away from port 25: 2 sessions of 2", "RECONFIGURE_CONNECTIONS_LIMIT"),
+        ("3", "no greeting", "restart"),
+    ],
 )
 def test_a_daemon_that_is_full_is_not_to_be_restarted(
     live: Any,  # noqa: ARG001

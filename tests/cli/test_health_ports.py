@@ -103,7 +103,7 @@ def test_a_daemon_with_all_its_sessions_is_not_taken_for_one_that_hangs(
     code, said = health("143:*")
 
     assert (code, said["status"]) == (int(status == "failing"), status)
-    assert ("RECONFIGURE_CONNECTIONS_LIMIT" in said["problems"][0]) == (status == "degraded")
+    assert ("turns clients away from port 25: 2 sessions of 2" in said["problems"][0]) == (status == "degraded")
 
 
 def test_a_port_of_a_program_that_is_not_here_is_not_missed(live: Any, supervise: Any, health: Health) -> None:  # noqa: ARG001

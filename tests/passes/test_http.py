@@ -124,8 +124,9 @@ def test_rules_and_dashboard_name_only_what_there_is(run: Run, world: "World", u
     until(lambda: 'reconfigure_queue_messages{state="dead"}' in metrics(port), "the dead letters were counted")
     until(lambda: 'reconfigure_fleet_lag_seconds{fleet_tier="smtp-in"}' in metrics(port), "a sibling was seen")
     there = labels_of(metrics(port))
-    # These two need a supervisord; tests/web sees to them.
+    # These need a supervisord; tests/web sees to them.
     there |= {"reconfigure_daemon_up": {"program"}, "reconfigure_daemon_restarts_total": {"program"}}
+    there |= {"reconfigure_sessions": {"program"}, "reconfigure_sessions_limit": {"program"}}
     there |= {"reconfigure_reloads_total": {"program", "result"}}
     for expression in [*expressions(), *(rule["expr"] for rule in ALERTS.values())]:
         for name, matchers in SELECTOR.findall(expression):

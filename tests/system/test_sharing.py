@@ -18,16 +18,17 @@ SETTINGS = {"RECONFIGURE_VERIFY_HEADERS": "yes", "MASTER_PASSWORD": "a long pass
 FORMER = {"/var/lib/reconfigure": "970", "/var/spool/mqueue": "972"}
 
 DKIM_KEY, SIGNER = "secrets/dkim.private", "opendkim/opendkim.sock"
+VERDICTS = {"milter/verdicts", "milter/results"}
 REACHED: Mapping[Tier, Mapping[str, set[str]]] = {
     Tier.IMAP: {"sendmail": set(), "auth": {"login/dovecot"}, "imap-login": set(), "reconfigure login": set()},
     Tier.SMTP_IN: {
-        "sendmail": {SIGNER, "opendmarc/opendmarc.sock"},
+        "sendmail": {SIGNER, "opendmarc/opendmarc.sock"} | VERDICTS,
         "opendkim": {SIGNER},
         "opendmarc": {"opendmarc/opendmarc.sock"},
         "reconfigure run": {"supervisor.sock"},
     },
     Tier.SMTP_OUT: {
-        "sendmail": {SIGNER, "login/mux", "login/gate"},
+        "sendmail": {SIGNER, "login/mux", "login/gate"} | VERDICTS,
         "opendkim": {SIGNER, DKIM_KEY},
         "reconfigure run": {"supervisor.sock"},
         "reconfigure login": set(),
@@ -40,7 +41,7 @@ import glob, json, os, socket, sys, time
 end, ports, wanted = time.monotonic() + 60, sys.argv[1].split(","), set(sys.argv[2].split(","))
 sessions = [socket.create_connection(("127.0.0.1", int(port)), 30) for port in ports]
 for session in sessions: session.recv(100)
-things = [*glob.glob("/run/login/*"), *glob.glob("/run/open*/*.sock"), *glob.glob("/run/reconfigure/*.sock")]
+things = [*glob.glob("/run/login/*"), *glob.glob("/run/milter/*"), *glob.glob("/run/open*/*.sock"), *glob.glob("/run/reconfigure/*.sock")]
 public = {"ca-bundle.pem", "tls.crt"}
 things += [each for each in glob.glob("/run/reconfigure/secrets/*") if os.path.basename(each) not in public]
 def reached(uid, gid, groups):
@@ -97,6 +98,9 @@ def container(world: World, request: pytest.FixtureRequest) -> Iterator[Beside]:
         yield container
 
 
+renders_users = pytest.mark.parametrize("container", [Tier.IMAP, Tier.SMTP_OUT], indirect=True)
+
+
 @contextmanager
 def started(world: World, tier: Tier) -> Iterator[Beside]:
     settings = {key: value for key, value in SETTINGS.items() if tier is Tier.IMAP or key != "MASTER_PASSWORD"}
@@ -133,9 +137,8 @@ def test_accounts_have_numbers_that_no_rendered_line_can_stand_for(container: Be
     assert all(number < FIRST_OF_EXTRAUSERS for numbers in found.values() for number in numbers), found
 
 
+@renders_users
 def test_rendered_group_file_makes_no_account_a_member_of_anything(container: Beside) -> None:
-    if container.tier is Tier.SMTP_IN:
-        pytest.skip("renders no group file")
     container.run("supervisorctl", "stop", "reconfigure")
     names = sorted(accounts(container))
     before = {name: container.run(PYTHON, "-c", _GROUPS, name) for name in names}
@@ -148,9 +151,8 @@ def test_rendered_group_file_makes_no_account_a_member_of_anything(container: Be
     assert {name: container.run(PYTHON, "-c", _GROUPS, name) for name in names} == before
 
 
+@renders_users
 def test_rendered_line_stands_for_no_user_with_a_number_as_low_as_the_accounts(container: Beside) -> None:
-    if container.tier is Tier.SMTP_IN:
-        pytest.skip("renders no passwd file")
     container.run("supervisorctl", "stop", "reconfigure")
     file = "/var/lib/reconfigure/current/passwd/passwd"
     lines = "".join(f"more{number}:x:{number}:70000::/:/bin/sh\n" for number in (FIRST_OF_EXTRAUSERS - 1, 70000))

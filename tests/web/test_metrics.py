@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import ADDRESSES, USERS
+from tests.cli.sessions import occupied
 from tests.observability.promtool import PROMTOOL, needs_promtool
 from tests.web.conftest import Site
 
@@ -50,6 +51,14 @@ def test_a_daemon_that_is_down_is_seen_at_once(live: Any, supervise: Any, serve:
     assert samples['reconfigure_daemon_up{program="mail:opendkim"}'] == 1
     assert samples['reconfigure_daemon_up{program="broken"}'] == 0
     assert samples["reconfigure_healthy"] == 0
+
+
+def test_sessions_are_counted_as_the_kernel_has_them(live: Any, supervise: Any, serve: Callable[[], Site]) -> None:  # noqa: ARG001
+    occupied(supervise)
+    samples = serve().samples()
+    assert samples['reconfigure_sessions{program="mail:sendmail"}'] == 2
+    assert samples['reconfigure_sessions_limit{program="mail:sendmail"}'] == 100
+    assert samples['reconfigure_sessions{program="mail:dovecot"}'] == 0
 
 
 def test_no_address_user_or_domain_is_told(site: Site) -> None:
