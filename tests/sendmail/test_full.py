@@ -24,8 +24,8 @@ SETTINGS = {
 
 @pytest.fixture
 def listener(tmp_path: Path) -> Iterator[Listener]:
-    limits = {"connections_limit": str(MOST), "connections_per_client": "50", "connection_rate": "1000"}
-    tier = configure("smtp-in", tmp_path, **limits)
+    most = str(MOST)
+    tier = configure("smtp-in", tmp_path, connections_limit=most, connections_per_client="50", connection_rate="1000")
     with listening(tier) as found:
         yield found
 

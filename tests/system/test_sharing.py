@@ -41,7 +41,8 @@ import glob, json, os, socket, sys, time
 end, ports, wanted = time.monotonic() + 60, sys.argv[1].split(","), set(sys.argv[2].split(","))
 sessions = [socket.create_connection(("127.0.0.1", int(port)), 30) for port in ports]
 for session in sessions: session.recv(100)
-things = [*glob.glob("/run/login/*"), *glob.glob("/run/milter/*"), *glob.glob("/run/open*/*.sock"), *glob.glob("/run/reconfigure/*.sock")]
+things = [*glob.glob("/run/login/*"), *glob.glob("/run/milter/*"), *glob.glob("/run/open*/*.sock")]
+things += glob.glob("/run/reconfigure/*.sock")
 public = {"ca-bundle.pem", "tls.crt"}
 things += [each for each in glob.glob("/run/reconfigure/secrets/*") if os.path.basename(each) not in public]
 def reached(uid, gid, groups):
