@@ -59,7 +59,17 @@ def sync_all(paths: Iterable[Path]) -> None:
         sync(path)
 
 
-def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+def record_mode() -> int:
+    """Return the mode of what this process keeps in the state folder for itself and for operators.
+
+    What root keeps is root's alone: it says what the sources say, and accounts beside it have no use for that. What
+    another account keeps is for all: operators are root, and a root without the right to pass over modes would not
+    read it else.
+    """
+    return 0o600 if os.geteuid() == 0 else 0o644
+
+
+def replace_text(path: Path, text: str) -> None:
     """Replace a small file: readers see the old content or the new, never half, after a crash, too.
 
     Raises:
@@ -69,7 +79,7 @@ def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     fresh = _beside(path)
     try:
         with fresh.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
+            os.fchmod(file.fileno(), record_mode())
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

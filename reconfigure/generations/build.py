@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconfigure.directory.model import Directory, State
-from reconfigure.durable import sync, sync_all
+from reconfigure.durable import record_mode, sync, sync_all
 from reconfigure.errors import GenerationError
 from reconfigure.generations import checks
 from reconfigure.generations.compare import SNAPSHOT_FOLDER, lines_of
@@ -151,6 +151,7 @@ class Builder:
         with phases("write"):
             checkpoint()
             (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+            (folder / MANIFEST_NAME).chmod(record_mode())
             for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
                 each.chmod(FOLDER_MODE)
             # Files first, then the folders that name them, deepest first.
@@ -247,7 +248,7 @@ def _write(path: Path, chunks: Iterable[bytes], *, spec: FileSpec, checkpoint: C
 
 def _snapshot(folder: Path, kind: str, directory: Directory, checkpoint: Callable[[], None]) -> dict[str, FileRecord]:
     path = f"{SNAPSHOT_FOLDER}/{kind}"
-    spec = FileSpec(path=path, template="", mode=0o644)
+    spec = FileSpec(path=path, template="", mode=record_mode())
     (folder / SNAPSHOT_FOLDER).mkdir(exist_ok=True)
     return {path: _write(folder / path, _lines(lines_of(directory, kind)), spec=spec, checkpoint=checkpoint)}
 

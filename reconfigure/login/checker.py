@@ -26,6 +26,8 @@ REPEATS = 2  # wrong passwords that Cognito has heard of before one that it know
 FRESH_SECONDS = 5.0  # for so long what Cognito did last says whether it is there
 TELL_AGAIN_SECONDS = 60.0
 
+_NOBODY = "-"  # before a name that is not served; no user's name begins so
+
 
 class Directory(Protocol):
     """What knows the users' passwords; `cognito.Cognito`. Both calls block, for some seconds at most."""
@@ -115,14 +117,11 @@ class Checker:
             return Answer(Verdict.NO, "password-length")
         if known is None:
             return Answer(Verdict.LATER, "no-generation")
-        if known:
-            return await self._looked_at(user, password, address)
-        if self._guesses.pause(user, address):
-            return Answer(Verdict.LATER, "guesses")
-        self._guesses.failed(user, address)
-        return Answer(Verdict.NO, "not-served")
+        # Counted and remembered as a user is, or pauses would tell whoever guesses which names are users'. But apart:
+        # who tries before the account is there must get in once it is.
+        return await self._looked_at(user if known else f"{_NOBODY}{user}", password, address, known=known)
 
-    async def _looked_at(self, user: str, password: str, address: str | None) -> Answer:
+    async def _looked_at(self, user: str, password: str, address: str | None, *, known: bool) -> Answer:
         hashed = digest(user, password)
         # Before any pause: what was right the last time, from where the user has logged in. It is no guess.
         proven = self._guesses.may_look(user, address) and self._proven.holds(user, hashed)
@@ -134,18 +133,18 @@ class Checker:
             return Answer(Verdict.YES, "remembered")
         if self._wrong.holds((user, hashed), hashed) or self._is_repeated(user, hashed):
             return Answer(Verdict.NO, "remembered")  # no new guess, so not counted
-        return await self._asked(user, password, hashed, address=address)
+        return await self._asked(user, password, hashed, address=address, known=known)
 
     def _is_repeated(self, user: str, hashed: bytes) -> bool:
         """Say whether a device with an old password would use up what Cognito may hear of."""
         return self._guesses.heard(user) >= REPEATS and self._heard.holds((user, hashed), hashed)
 
-    async def _asked(self, user: str, password: str, hashed: bytes, *, address: str | None) -> Answer:
+    async def _asked(self, user: str, password: str, hashed: bytes, *, address: str | None, known: bool) -> Answer:
         task = self._asking.get(hashed)
         if task is None:
             if len(self._asking) >= self._most:
                 return Answer(Verdict.LATER, "busy")
-            task = self._asking[hashed] = asyncio.create_task(self._ask(user, password, hashed, address))
+            task = self._asking[hashed] = asyncio.create_task(self._ask(user, password, hashed, address, known=known))
         answer = await asyncio.shield(task)  # others may wait for the same answer
         if answer.verdict is Verdict.YES:
             if not self._served(user):  # the generation may have changed meanwhile
@@ -155,11 +154,14 @@ class Checker:
             self._guesses.failed(user, address)
         return answer
 
-    async def _ask(self, user: str, password: str, hashed: bytes, address: str | None) -> Answer:
+    async def _ask(self, user: str, password: str, hashed: bytes, address: str | None, *, known: bool) -> Answer:
+        """Return what Cognito says; of whom nobody serves, what it would say, without a word to it."""
         loop = asyncio.get_running_loop()
+        answer = Answer(Verdict.NO, "not-served")
         try:
             with self._guesses.looking(user, address):
-                answer = await loop.run_in_executor(self._threads, self._directory.ask, user, password)
+                if known:
+                    answer = await loop.run_in_executor(self._threads, self._directory.ask, user, password)
         finally:
             del self._asking[hashed]
         self._note(answer)
@@ -172,7 +174,7 @@ class Checker:
             self._wrong.put((user, hashed), hashed)
             if self._proven.holds(user, hashed):
                 self._proven.drop(user)
-            if answer.reason == "password":
+            if answer.reason in {"password", "not-served"}:
                 self._heard.put((user, hashed), hashed)
             else:
                 self._right.drop(user)  # it is the user who is refused

@@ -5,6 +5,9 @@ the answer is one such string that begins with OK or NO (cyrus-sasl 2.1.28, lib/
 and sendmail says "535 authentication failed" to whatever is not OK. So while Cognito is away no answer is given: the
 request is held and asked again, and a mail client that gives up meanwhile has lost a connection, not its password.
 That sessions come this far at all while Cognito is away is rare: the gate turns them back with 454 before.
+
+Nobody is refused sooner than Cognito would do it, or the time would say which names are users'. (Dovecot waits two
+seconds by itself.)
 """
 
 import asyncio
@@ -19,6 +22,7 @@ from reconfigure.login.peers import Peers, process_of
 LONGEST_REQUEST = 1024
 REQUEST_SECONDS = 10.0
 ASK_AGAIN_SECONDS = 2.0
+REFUSAL_SECONDS = 0.5  # before which nobody is refused: as long as Cognito takes, mostly
 MOST_HELD = 50
 
 _LENGTH = struct.Struct("!H")
@@ -68,6 +72,13 @@ class Saslauthd:
                 await asyncio.gather(deciding, hung_up, return_exceptions=True)
 
     async def _decide(self, name: str, password: str, address: str | None) -> Answer:
+        refusals = time.monotonic() + REFUSAL_SECONDS
+        answer = await self._settled(name, password, address)
+        if answer.verdict is not Verdict.YES:
+            await asyncio.sleep(refusals - time.monotonic())
+        return answer
+
+    async def _settled(self, name: str, password: str, address: str | None) -> Answer:
         deadline = time.monotonic() + self._hold
         answer = await self._checker.check(name, password, address, service="submission")
         if not _passing(answer) or self._held >= MOST_HELD:

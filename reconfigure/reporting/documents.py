@@ -52,7 +52,7 @@ def decode(cls: type[T], document: object, *, where: str = "the document") -> T:
 
 
 def replace(path: Path, document: Any) -> None:
-    """Put a document in the place of the one at `path`, atomically and durably, readable by all (mode 0644).
+    """Put a document in the place of the one at `path`, atomically and durably (mode: `durable.record_mode`).
 
     Raises:
         ReconfigureError: the folder is missing, full, or may not be written; the old document is untouched.

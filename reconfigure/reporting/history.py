@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reconfigure.durable import open_plain, sync
+from reconfigure.durable import open_plain, record_mode, sync
 from reconfigure.errors import ReconfigureError
 from reconfigure.reporting.documents import encode
 
@@ -141,7 +141,7 @@ def _opened(path: Path, coming: int, limit: int) -> int:
     """
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
-        handle = os.open(path, _FLAGS, 0o644)
+        handle = os.open(path, _FLAGS, record_mode())
         try:
             if _is_locked(handle, deadline) and not _rotated(path, handle, coming, limit):
                 return handle

@@ -109,6 +109,16 @@ def test_guesses_at_the_master_password_end_in_a_pause_and_users_log_in_all_the_
     assert imap.refusal("dave") == ""
 
 
+@pytest.mark.parametrize("typed", ["zebraword", "Zebra-Word", '"zebra word"', "zebra@word", "bob*zebraword", "x" * 300])
+def test_what_is_typed_as_a_name_and_is_none_is_not_logged(imap: Tier, typed: str) -> None:
+    assert imap.refusal(typed, "Guess-1")
+    assert imap.refusal("carol") == ""
+    logged = imap.world.logs("imap").casefold()
+    assert "zebra" not in logged
+    assert "xxxxxxxx" not in logged
+    assert "carol" in logged
+
+
 def test_the_master_password_lies_nowhere_in_clear_but_in_its_own_file(imap: Tier) -> None:
     found = imap.shell(f"grep -rl --devices=skip --binary-files=text '{MASTER}' /run /tmp /etc 2>/dev/null || true")
     assert found.split() == ["/run/reconfigure/secrets/master-password"]

@@ -116,7 +116,9 @@ def test_files_have_the_modes_of_the_manifest_whatever_the_umask(
         os.umask(before)
     modes = {path: at.file(made, path).stat().st_mode & 0o7777 for path in made.files}
     private = {"passwd/shadow"} | {path for path in modes if path.startswith("mail/")}
+    records = {path for path in modes if path.startswith("directory/")}
     assert {modes.pop(path) for path in private} == {0o640}
+    assert {modes.pop(path) for path in records} == {0o600 if os.geteuid() == 0 else 0o644}
     assert set(modes.values()) == {0o644}
 
 

@@ -84,7 +84,7 @@ def test_network_of_the_service_is_not_paused_by_address(start: Start) -> None:
     helper = start(Tier.IMAP, networks="198.51.100.0/24")
     for number in range(60):
         helper.dovecot(f"nobody{number}", "Guess-1", NAT)
-        helper.dovecot(f"nobody{number}", "Guess-1", ELSEWHERE)
+        helper.dovecot(f"nobody{number}", "Guess-2", ELSEWHERE)
     assert helper.dovecot("bob", sample.PASSWORD, NAT) == "yes"
     assert helper.dovecot("carol", sample.PASSWORD, ELSEWHERE) == "unavailable"
 
