@@ -1,15 +1,17 @@
 import json
 import socket
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from embedded import sample
-from embedded.aws import Clients, World
+from embedded.aws import Clients, World, _InOrder
 from reconfigure import notify
 from reconfigure.settings import Tier
 
@@ -53,6 +55,29 @@ def test_of_writers_at_once_under_one_condition_one_writes(aws: Clients, world: 
             written = [each.result() for each in [pool.submit(write) for _ in range(6)]]
         aws.dynamodb.delete_item(TableName=world.table, Key=item)
         assert sum(written) == 1
+
+
+@pytest.mark.parametrize(("target", "most"), [("DynamoDB_20120810.PutItem", 1), ("AmazonSQS.SendMessage", 8)])
+def test_requests_to_dynamodb_alone_are_answered_one_after_the_other(target: str, most: int) -> None:
+    """What the test above can only meet with by chance: no request is between the two steps of another."""
+    inside, seen = list[None](), set[int]()
+    all_in = threading.Barrier(most)
+
+    def application(_environ: Any, _start_response: Any) -> list[bytes]:
+        inside.append(None)
+        all_in.wait(30)  # of whom all may come in at once, each waits for the others
+        for _ in range(100):
+            time.sleep(0)  # lets another thread go on
+            seen.add(len(inside))
+        all_in.wait(30)
+        inside.pop()
+        return [b""]
+
+    answer, unused = _InOrder(application), cast("Any", None)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(answer, {"HTTP_X_AMZ_TARGET": target}, unused) for _ in range(40)]
+        assert [each.result() for each in asked] == [[b""]] * 40
+    assert max(seen) == most
 
 
 def test_every_domain_is_reserved_for_examples() -> None:
