@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import filelock
 
-from reconfigure.durable import read_plain
+from reconfigure.durable import read_plain, record_mode
 from reconfigure.errors import LockHeldError
 
 
@@ -39,7 +39,7 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[Turn]:
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     holder = state_dir / "lock.holder"
-    lock = filelock.FileLock(state_dir / "lock", timeout=wait, poll_interval=0.05)
+    lock = filelock.FileLock(state_dir / "lock", mode=record_mode(), timeout=wait, poll_interval=0.05)
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -55,6 +55,7 @@ def exclusive(state_dir: Path, *, wait: float) -> Iterator[Turn]:
     try:
         with suppress(OSError):  # on a full disk there is still a lock, and a pass that may have nothing to write
             holder.unlink(missing_ok=True)  # what lies there was left by one that was killed, or by a stranger
+            holder.touch(record_mode())
             holder.write_text(json.dumps(said), encoding="utf-8")
         yield _turn(state_dir / "lock")
     finally:
