@@ -13,6 +13,7 @@ import structlog
 
 from reconfigure.directory.amend import amend
 from reconfigure.directory.assemble import assemble
+from reconfigure.directory.hosting import Hosting
 from reconfigure.directory.model import Directory
 from reconfigure.errors import SourceError
 from reconfigure.phases import Phases
@@ -23,6 +24,11 @@ from reconfigure.sources.aws import Clients
 log = structlog.get_logger()
 
 _SLICE = 0.1  # seconds between two looks at whether the pass is to end
+
+
+def hosting_of(settings: Settings) -> Hosting:
+    """Return which domains may be hosted by the settings."""
+    return Hosting(own_hosts=settings.own_hosts, apexes=frozenset(settings.mail_domains or ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +84,7 @@ class Observer:
             return assemble(
                 self.phases.over("read", pages),
                 found,
+                hosting=hosting_of(settings),
                 high_uids=settings.high_uids,
                 listed=settings.quarantine_listed,
                 checkpoint=self.checkpoint,
@@ -107,7 +114,7 @@ class Observer:
             log.info("read_by_key_failed", error=str(error), instead="everything is read")
             return None
         with self.phases("validate"):
-            return amend(base, rows)
+            return amend(base, rows, hosting=hosting_of(self.settings))
 
     def _ask(self, service: str) -> None:
         self.checkpoint()

@@ -11,6 +11,7 @@ from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
 from reconfigure.explaining.sources import Asked, owners, told
 from reconfigure.generations.maps import Makemap
+from reconfigure.observe import hosting_of
 from reconfigure.reconcile import Reconciler
 from reconfigure.settings import Tier
 
@@ -70,7 +71,9 @@ def _from_sources(asked: Asked, written: str, name: str, links: list[Link]) -> D
         return None
     if rows:
         links.append(_cognito(names, users))
-    directory = assemble([rows], users, high_uids=asked.settings.high_uids, listed=REFUSALS)
+    directory = assemble(
+        [rows], users, hosting=hosting_of(asked.settings), high_uids=asked.settings.high_uids, listed=REFUSALS
+    )
     if rows:
         links.append(Link(where="validation", state="fits", says=_judged(directory)))
     return directory
