@@ -6,7 +6,7 @@ doubt, the answer is None, and the caller reads everything.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -40,6 +40,7 @@ class Observer:
         clients: how to reach them.
         phases: where the time goes.
         attempts: tries for each request.
+        holders: returns UID → name of the users who are live.
         checkpoint: called before each request and now and then; may raise to stop.
         requests: counts the calls by service, retries included.
     """
@@ -48,6 +49,7 @@ class Observer:
     clients: Clients
     phases: Phases
     attempts: int
+    holders: Callable[[], Mapping[int, str]] = dict
     checkpoint: Callable[[], None] = lambda: None
     requests: Counter[str] = field(default_factory=Counter)
 
@@ -86,6 +88,7 @@ class Observer:
                 found,
                 hosting=hosting_of(settings),
                 high_uids=settings.high_uids,
+                holders=self.holders(),
                 listed=settings.quarantine_listed,
                 checkpoint=self.checkpoint,
             )

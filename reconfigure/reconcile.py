@@ -18,7 +18,7 @@ from reconfigure.daemons import Reloader, ReloadOutcome
 from reconfigure.directory.model import Directory
 from reconfigure.errors import GenerationError, InterruptedPassError, LockHeldError, ReconfigureError, SourceError
 from reconfigure.generations.build import Builder, counts_of
-from reconfigure.generations.compare import directory_of
+from reconfigure.generations.compare import directory_of, holders_of
 from reconfigure.generations.guard import Verdict
 from reconfigure.generations.judging import Judging
 from reconfigure.generations.lock import Turn, exclusive
@@ -108,7 +108,12 @@ class Reconciler:
     def observer(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Observer:
         """Return what reads the sources for one pass."""
         return Observer(
-            settings=self.settings, clients=self.clients, phases=phases, attempts=attempts, checkpoint=checkpoint
+            settings=self.settings,
+            clients=self.clients,
+            phases=phases,
+            attempts=attempts,
+            holders=lambda: holders_of(self.store.snapshots()),
+            checkpoint=checkpoint,
         )
 
     def input_digest(self, directory: Directory) -> str:

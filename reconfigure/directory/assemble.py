@@ -50,6 +50,7 @@ def assemble(
     *,
     hosting: Hosting = ANY,
     high_uids: bool = False,
+    holders: Mapping[int, str] | None = None,
     listed: int = 1000,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Directory:
@@ -60,13 +61,14 @@ def assemble(
         users: the pool's users; None takes every well-formed user of an address as present.
         hosting: which domains may be hosted.
         high_uids: whether UIDs above 65535 are taken.
+        holders: UID → the name of the user who is live with it, and keeps it.
         listed: how many refusals are kept in full; all are counted.
         checkpoint: called once a page; may raise to end the work.
     """
     refused = _Listed(listed)
     served: list[User] = []
     if users is not None:
-        served, refusals = judge_users(users, high_uids=high_uids)
+        served, refusals = judge_users(users, high_uids=high_uids, holders=holders)
         for refusal in refusals:
             refused.add(refusal)
     owners = Owners({user.name for user in served} if users is not None else None)
