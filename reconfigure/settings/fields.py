@@ -354,8 +354,8 @@ class Settings:
     guard_share: float = field(
         default=0.30,
         metadata=_fine(
-            "A generation that loses more than this share of addresses, domains or users is held: of those before it,"
-            " or of the most in the last day.",
+            "A generation that loses more than this share of addresses, domains or users who have an address is held:"
+            " of those before it, or of the most in the last day.",
             number(0, 1),
         ),
     )
@@ -374,7 +374,8 @@ class Settings:
     guard_renumbered: int = field(
         default=1,
         metadata=_fine(
-            "A generation in which more users than this have another UID is held: a home belongs to a number.",
+            "A generation in which more users who have an address than this have another UID is held: a home belongs"
+            " to a number.",
             whole(0, 1_000_000),
         ),
     )
