@@ -37,6 +37,10 @@ class Limits(NamedTuple):
     renumbered: int = 1
     floor: int = 0
 
+    def while_held(self) -> "Limits":
+        """Return how much may be taken away while a candidate is held: its source is in doubt, so a tenth."""
+        return self._replace(share=self.share / 10, reassigned=self.reassigned / 10)
+
 
 class Verdict(NamedTuple):
     """Why a candidate is held (no reasons: it is not), and how many of each kind it would lose, gain and move."""
