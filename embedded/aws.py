@@ -227,11 +227,14 @@ def _create_pool(cognito: "CognitoIdentityProviderClient") -> tuple[str, str]:
         PoolName="cabal",
         Schema=[{"Name": "osid", "AttributeDataType": "Number", "Mutable": True, "Required": False}],
     )["UserPool"]["Id"]
-    client_id = cognito.create_user_pool_client(
-        UserPoolId=pool_id,
-        ClientName="mail",
-        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-    )["UserPoolClient"]["ClientId"]
+    client: Any = {
+        "UserPoolId": pool_id,
+        "ClientName": "mail",
+        "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    }
+    client_id = cognito.create_user_pool_client(**client)["UserPoolClient"]["ClientId"]
+    # In a second step, since moto makes the id from all that the first one says.
+    cognito.update_user_pool_client(**client, ClientId=client_id, WriteAttributes=["email"])
     for user in sample.USERS:
         osid: Any = [{"Name": "custom:osid", "Value": str(user.osid)}]
         if not user.confirmed:

@@ -6,13 +6,14 @@ doubt, the answer is None, and the caller reads everything.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from reconfigure.directory.amend import amend
 from reconfigure.directory.assemble import assemble
+from reconfigure.directory.hosting import Hosting
 from reconfigure.directory.model import Directory
 from reconfigure.errors import SourceError
 from reconfigure.phases import Phases
@@ -25,6 +26,11 @@ log = structlog.get_logger()
 _SLICE = 0.1  # seconds between two looks at whether the pass is to end
 
 
+def hosting_of(settings: Settings) -> Hosting:
+    """Return which domains may be hosted by the settings."""
+    return Hosting(own_hosts=settings.own_hosts, apexes=frozenset(settings.mail_domains or ()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observer:
     """Reads the sources for one pass.
@@ -34,6 +40,7 @@ class Observer:
         clients: how to reach them.
         phases: where the time goes.
         attempts: tries for each request.
+        holders: returns UID → name of the users who are live.
         checkpoint: called before each request and now and then; may raise to stop.
         requests: counts the calls by service, retries included.
     """
@@ -42,6 +49,7 @@ class Observer:
     clients: Clients
     phases: Phases
     attempts: int
+    holders: Callable[[], Mapping[int, str]] = dict
     checkpoint: Callable[[], None] = lambda: None
     requests: Counter[str] = field(default_factory=Counter)
 
@@ -78,7 +86,9 @@ class Observer:
             return assemble(
                 self.phases.over("read", pages),
                 found,
+                hosting=hosting_of(settings),
                 high_uids=settings.high_uids,
+                holders=self.holders(),
                 listed=settings.quarantine_listed,
                 checkpoint=self.checkpoint,
             )
@@ -107,7 +117,7 @@ class Observer:
             log.info("read_by_key_failed", error=str(error), instead="everything is read")
             return None
         with self.phases("validate"):
-            return amend(base, rows)
+            return amend(base, rows, hosting=hosting_of(self.settings))
 
     def _ask(self, service: str) -> None:
         self.checkpoint()

@@ -38,7 +38,8 @@ class PassResult:
     """What a pass did and found.
 
     `counts` and `quarantine` are None when the sources could not be read, `quarantine` also when only named addresses
-    were (`full` is false then); `requests` are calls, retries included, by service.
+    were (`full` is false then); `requests` are calls, retries included, by service; `withdrawn` says how much was taken
+    away beside a candidate that is held, None when nothing was.
     """
 
     id: str
@@ -57,6 +58,7 @@ class PassResult:
     requests: Mapping[str, int] = field(default_factory=dict)
     full: bool = True
     pinned: Pin | None = None
+    withdrawn: Mapping[str, int] | None = None
     cause: Cause = ""
 
     @property
@@ -65,6 +67,9 @@ class PassResult:
         held: tuple[str, ...] = ()
         if self.outcome is Outcome.HELD and self.held is not None:
             held = (f"generation {self.held.id} is held: {'; '.join(self.held.reasons)}",)
+            if self.withdrawn is not None:
+                counts = ", ".join(f"{what} {number}" for what, number in self.withdrawn.items())
+                held = (*held, f"what was revoked is live all the same ({counts or 'in no count'})")
         if self.outcome is Outcome.PINNED and self.pinned is not None:
             counts = ", ".join(f"{what} {number}" for what, number in self.changes.items())
             held = (f"{self.pinned.told}; the source says otherwise ({counts or 'in no count'})",)

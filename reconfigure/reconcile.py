@@ -18,13 +18,14 @@ from reconfigure.daemons import Reloader, ReloadOutcome
 from reconfigure.directory.model import Directory
 from reconfigure.errors import GenerationError, InterruptedPassError, LockHeldError, ReconfigureError, SourceError
 from reconfigure.generations.build import Builder, counts_of
-from reconfigure.generations.compare import directory_of
+from reconfigure.generations.compare import directory_of, holders_of
 from reconfigure.generations.guard import Verdict
 from reconfigure.generations.judging import Judging
 from reconfigure.generations.lock import Turn, exclusive
 from reconfigure.generations.manifest import Manifest
 from reconfigure.generations.peaks import Peaks
 from reconfigure.generations.store import GenerationStore, Held
+from reconfigure.generations.withdrawing import withdrawn
 from reconfigure.observe import Observer
 from reconfigure.outcome import Cause, Outcome, PassResult
 from reconfigure.phases import Phases
@@ -108,7 +109,12 @@ class Reconciler:
     def observer(self, phases: Phases, *, attempts: int, checkpoint: Checkpoint = lambda: None) -> Observer:
         """Return what reads the sources for one pass."""
         return Observer(
-            settings=self.settings, clients=self.clients, phases=phases, attempts=attempts, checkpoint=checkpoint
+            settings=self.settings,
+            clients=self.clients,
+            phases=phases,
+            attempts=attempts,
+            holders=lambda: holders_of(self.store.snapshots()),
+            checkpoint=checkpoint,
         )
 
     def input_digest(self, directory: Directory) -> str:
@@ -208,6 +214,8 @@ class _Run:
         self._requests: Mapping[str, int] = {}
         self._full = True
         self._pin: Pin | None = None
+        self._withdrawn: Mapping[str, int] | None = None
+        self._told: Mapping[tuple[str, str], ReloadOutcome] = {}
 
     def whole(self, changed: Collection[str] | None, *, attempts: int) -> PassResult:
         """Run every step. The lock is not held while the sources are read: a rollback does not wait for a slow table.
@@ -261,8 +269,34 @@ class _Run:
         if held is not None and held.input_digest == digest:
             return self._withhold(active, held, {})
         verdict = self._judge(directory, active)
+        if verdict.reasons and active is not None and (less := self._withdraw(directory, active)) is not None:
+            active, verdict = less, self._judge(directory, less)
         peaks = self._of.judging.peaks(directory, active, verdict, now=self._started)
         return self._guard(self._build(directory, digest, peaks), active, directory, verdict)
+
+    def _withdraw(self, wanted: Directory, active: Manifest) -> Manifest | None:
+        """Make live what is live less what is taken away, where a candidate is to be held; None when nothing is."""
+        judging, store = self._of.judging, self._of.store
+        with self._phases("guard"):
+            try:
+                live = directory_of(store.path(active.id), active, users_known=wanted.users_known)
+            except ValueError as error:
+                log.warning("nothing_withdrawn", generation=active.id, why=f"its snapshot is damaged: {error}")
+                return None
+            self._checkpoint()
+            less = withdrawn(live, wanted, lambda one: judging.verdict_while_held(one, active, now=self._started))
+        if less is None:
+            return None
+        peaks = judging.peaks(less.directory, active, less.verdict, now=self._started)
+        made = self._build(less.directory, self._of.input_digest(less.directory), peaks)
+        with self._phases("activate"):
+            self._checkpoint()
+            store.activate(made.id)
+        structlog.contextvars.bind_contextvars(generation=made.id)
+        self._withdrawn = less.verdict.changes
+        log.warning("withdrawn_while_held", changes=self._withdrawn)
+        self._reload(made)  # at once: what is to be held may fail to build
+        return made
 
     def _build(self, directory: Directory, digest: str, peaks: Peaks) -> Manifest:
         """Build a candidate; where there was no room for it, once more without the generations that nobody needs."""
@@ -397,6 +431,11 @@ class _Run:
         """Tell the daemons that are behind; return what came of each, and what went wrong."""
         with self._phases("reload"):
             reloads = self._of.reloader.apply(self._of.desired_reloads(active))
+        # Told a moment ago, in this pass, is told by it.
+        reloads = tuple(
+            self._told.get((each.program, each.how), each) if each.result == "unchanged" else each for each in reloads
+        )
+        self._told = {(each.program, each.how): each for each in reloads}
         return reloads, [f"{told.program} ({told.how}): {told.detail}" for told in reloads if told.result == "failed"]
 
     def _make_homes(self, directory: Directory) -> list[str]:
@@ -449,6 +488,7 @@ class _Run:
             problems=problems,
             requests=dict(self._requests),
             pinned=self._pin,
+            withdrawn=self._withdrawn,
             cause=cause,
         )
 

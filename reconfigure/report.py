@@ -308,7 +308,7 @@ class Reporter:
                 requests=result.requests,
             ),
             last_success=_stamp(ended) if result.outcome.is_good else None,
-            last_change=_stamp(ended) if result.outcome is Outcome.CHANGED else None,
+            last_change=_stamp(ended) if result.outcome is Outcome.CHANGED or result.withdrawn is not None else None,
             last_error=None
             if result.outcome.is_good
             else ErrorReport(time=_stamp(ended), error=result.reason, cause=result.cause),
@@ -419,6 +419,7 @@ def _line(result: PassResult) -> dict[str, Any]:
         "held": result.held.id if result.held else None,
         "seconds": result.seconds,
         "changes": dict(result.changes),
+        **({"withdrawn": dict(result.withdrawn)} if result.withdrawn is not None else {}),
         "reloads": [told._asdict() for told in result.reloads if told.result != "unchanged"],
         "reason": result.reason,
     }

@@ -14,7 +14,7 @@ data "aws_iam_policy_document" "tier" {
 
   statement {
     sid       = "ReadUsers"
-    actions   = ["cognito-idp:ListUsers"]
+    actions   = ["cognito-idp:ListUsers", "cognito-idp:DescribeUserPoolClient"]
     resources = [local.user_pool_arn]
   }
 

@@ -14,7 +14,8 @@ from reconfigure.fleet.table import FleetTable
 from reconfigure.settings import Settings
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue_facts import dead_letter_url, facts
-from reconfigure.sources.retry import Source, aws_errors, failure
+from reconfigure.sources.retry import Source, aws_errors, failure, is_forbidden
+from reconfigure.sources.users import OSID
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ def checks(settings: Settings, clients: Clients) -> dict[str, Check]:
         "dynamodb": lambda: _dynamodb(settings, clients),
         "dynamodb by key": lambda: _by_key(settings, clients),
         "cognito": lambda: _cognito(settings, clients),
+        "app client": lambda: _app_client(settings, clients),
         "queue": lambda: _queue(settings, clients),
         "dead letters": lambda: _dead_letters(settings, clients),
         "fleet": lambda: _fleet(settings, clients),
@@ -92,6 +94,40 @@ def _cognito(settings: Settings, clients: Clients) -> str:
     )
     _tried(lambda: clients.cognito.list_users(UserPoolId=pool, Limit=1), "a user", source, means=STAYS)
     return f"{source.where} can be listed"
+
+
+def _app_client(settings: Settings, clients: Clients) -> str:
+    """Read which attributes the users of the app client may write themselves (DescribeUserPoolClient)."""
+    pool, client = settings.cognito_pool_id, settings.cognito_client_id
+    if pool is None or client is None:
+        raise Absent("no COGNITO_CLIENT_ID, or no pool: nobody logs in here")
+    source = Source(
+        where=f"app client {client} of Cognito user pool {pool} in {settings.aws_region}",
+        action="cognito-idp:DescribeUserPoolClient",
+        settings="COGNITO_CLIENT_ID, COGNITO_POOL_ID and AWS_REGION",
+    )
+    what = "the attributes that its users may write"
+    try:
+        found = clients.cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client)["UserPoolClient"]
+    except aws_errors() as error:
+        if is_forbidden(error):
+            raise Absent(str(failure(error, what, source=source))) from error
+        means = f"whether users may write {OSID} themselves is not known"
+        raise _harm(failure(error, what, source=source), means=means, state="warning") from error
+    writable = found.get("WriteAttributes")
+    if writable and OSID not in writable:
+        return f"users of {source.where} may not write {OSID}"
+    # Documented is that without a list the standard attributes may be written, observed that the custom ones may, too.
+    seen = (
+        f"may write {OSID}" if writable else f"have no list of attributes that they may write, so perhaps {OSID}, too"
+    )
+    raise Harm(
+        f"users of {source.where} {seen}",
+        means="whoever signs up or logs in can take another's UID, and with it perhaps the other's files: who is live"
+        " with it keeps it, but a new task knows of nobody who is",
+        fix=f"give the app client WriteAttributes without {OSID}, and set that by an administrator's call alone",
+        state="warning",
+    )
 
 
 def _queue(settings: Settings, clients: Clients) -> str:

@@ -62,7 +62,7 @@ def command(ctx: click.Context, *, only: tuple[str, ...], resolver: str | None, 
 
 
 def _checks(settings: Settings, resolver: str | None) -> dict[str, "Check"]:
-    from reconfigure.checkup import aws, configuration, keys, task  # noqa: PLC0415
+    from reconfigure.checkup import aws, configuration, domains, keys, task  # noqa: PLC0415
     from reconfigure.sources.aws import Clients  # noqa: PLC0415
 
     # One request each, and not long: what is slow is as bad as what fails.
@@ -79,6 +79,7 @@ def _checks(settings: Settings, resolver: str | None) -> dict[str, "Check"]:
         **task.checks(settings),
         **configuration.checks(settings),
         **keys.checks(settings, resolver=resolver),
+        **domains.checks(settings, resolver=resolver),
     }
 
 

@@ -74,6 +74,8 @@ def _entries(store: GenerationStore, passes: Iterable[Mapping[str, Any]], limit:
     for line in passes:  # newest first, so the oldest line that names a generation wins: the one of its birth
         if isinstance(line.get("changes"), dict) and line["changes"]:
             made[line.get("held") or line.get("generation")] = line["changes"]
+        if line.get("held") and isinstance(line.get("withdrawn"), dict):
+            made[line.get("generation")] = line["withdrawn"]
     entries = []
     for name in naming.ids(store)[:limit]:
         try:

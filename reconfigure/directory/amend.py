@@ -12,25 +12,29 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reconfigure.directory import syntax
 from reconfigure.directory.assemble import assemble
+from reconfigure.directory.hosting import ANY, Hosting
 from reconfigure.directory.model import CognitoUser, Directory, Quarantine, RawRow, User
 
 
-def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | None:
+def amend(base: Directory, named: Mapping[str, RawRow | None], *, hosting: Hosting = ANY) -> Directory | None:
     """Return the directory after some rows were read by key, or None when everything must be read.
 
     Args:
         base: what is live.
         named: each key with its row, or None where the table has no such row.
+        hosting: which domains may be hosted.
     """
     present = [row for row in named.values() if row is not None]
     if len(present) < len(named) or not all(_is_canonical(key) for key in named):
         return None
+    if any(hosting.unfit(domain) for domain in base.domains):
+        return None  # live since before a setting
     mentioned = _users_of(present)
     known = {user.name: user for user in base.users}
     if base.users_known and not mentioned <= known.keys():
         return None  # perhaps a user who is newer than what is live
     users = [_cognito(known[name]) for name in sorted(mentioned)] if base.users_known else None
-    read = assemble([present], users, high_uids=True)
+    read = assemble([present], users, hosting=hosting, high_uids=True)
     if read.quarantine.total or len(read.lines) != len(present):
         return None  # the quarantine is counted over the whole table
     lines = list(base.lines)

@@ -12,6 +12,7 @@ from operator import eq, itemgetter
 from typing import Any
 
 from reconfigure.directory import syntax
+from reconfigure.directory.hosting import ANY, Hosting
 from reconfigure.directory.model import (
     CognitoUser,
     Directory,
@@ -47,7 +48,9 @@ def assemble(
     pages: Iterable[Sequence[RawRow]],
     users: Iterable[CognitoUser] | None,
     *,
+    hosting: Hosting = ANY,
     high_uids: bool = False,
+    holders: Mapping[int, str] | None = None,
     listed: int = 1000,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Directory:
@@ -56,14 +59,16 @@ def assemble(
     Args:
         pages: the address table's items, page by page, in any order.
         users: the pool's users; None takes every well-formed user of an address as present.
+        hosting: which domains may be hosted.
         high_uids: whether UIDs above 65535 are taken.
+        holders: UID → the name of the user who is live with it, and keeps it.
         listed: how many refusals are kept in full; all are counted.
         checkpoint: called once a page; may raise to end the work.
     """
     refused = _Listed(listed)
     served: list[User] = []
     if users is not None:
-        served, refusals = judge_users(users, high_uids=high_uids)
+        served, refusals = judge_users(users, high_uids=high_uids, holders=holders)
         for refusal in refusals:
             refused.add(refusal)
     owners = Owners({user.name for user in served} if users is not None else None)
@@ -79,7 +84,7 @@ def assemble(
             if plain is not None:
                 canonical.append(plain)
                 continue
-            judged = _judge_row(row, owners=owners, refused=refused)
+            judged = _judge_row(row, hosting=hosting, owners=owners, refused=refused)
             if judged is None:
                 continue
             key, box, line = judged
@@ -143,7 +148,7 @@ def _plain_line(row: RawRow, *, domains: Collection[str], owners: Mapping[str, s
 
     Args:
         row: of the table.
-        domains: known to be canonical.
+        domains: known to be canonical, and ours.
         owners: values of `user` without a fault in them, and the served users that they come to.
     """
     try:
@@ -171,13 +176,17 @@ def _plain_line(row: RawRow, *, domains: Collection[str], owners: Mapping[str, s
 _ACTIVE, _SUSPENDED, _DANGLING = State.ACTIVE.value, State.SUSPENDED.value, State.DANGLING.value
 
 
-def _judge_row(row: RawRow, *, owners: Owners, refused: _Listed) -> tuple[str, syntax.Mailbox, str] | None:
+def _judge_row(
+    row: RawRow, *, hosting: Hosting, owners: Owners, refused: _Listed
+) -> tuple[str, syntax.Mailbox, str] | None:
     """Return (key, mailbox, packed line) of a row that may be rendered; None when it is refused."""
     key = _string(row, "address")
     if key is None:
         refused.add(Refusal("row-type", "address", _shown_key(row), "address", "not a string"))
         return None
     box = syntax.mailbox(key)
+    if isinstance(box, syntax.Mailbox):
+        box = hosting.unfit(box.domain) or box
     if isinstance(box, syntax.Unfit):
         refused.add(Refusal(box.code, "address", printable(key), "address", box.detail))
         return None

@@ -6,7 +6,7 @@ the input digest is taken over and what two generations are compared by.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -79,6 +79,11 @@ def unpack(line: str) -> Address:
     """Return the address that a packed line stands for."""
     name, state, users = line.split("\t")
     return Address(name, state, tuple(users.split("/")) if users else ())
+
+
+def owners_of(lines: Iterable[str]) -> set[str]:
+    """Return the users who are served through at least one of some packed addresses, whatever its state."""
+    return {name for users in {line.rpartition("\t")[2] for line in lines} for name in users.split("/") if name}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Which of Cognito's users are served, and which are refused by name.
 
-Served: confirmed, enabled, a name that useradd would take, and an integer `custom:osid` that is nobody else's.
+Served: confirmed, enabled, a name that useradd would take, and an integer `custom:osid` that is nobody else's. Where
+several have the same, whoever is served with it already keeps it: an app client may let users write the attribute
+themselves, and to copy another's must not put that other out of service.
 A user that is not confirmed or is disabled is no mistake, so it is left out without a word.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from reconfigure.directory import syntax
@@ -28,12 +30,15 @@ class JudgedUsers(NamedTuple):
     refusals: list[Refusal]
 
 
-def judge_users(users: Iterable[CognitoUser], *, high_uids: bool) -> JudgedUsers:
+def judge_users(
+    users: Iterable[CognitoUser], *, high_uids: bool, holders: Mapping[int, str] | None = None
+) -> JudgedUsers:
     """Return who is served and who is refused, and why.
 
     Args:
         users: as the pool has them, in any order.
         high_uids: whether UIDs above 65535 are taken, too.
+        holders: UID → the name of the user who is live with it.
     """
     candidates: list[User] = []
     refusals: list[Refusal] = []
@@ -46,10 +51,16 @@ def judge_users(users: Iterable[CognitoUser], *, high_uids: bool) -> JudgedUsers
         else:
             refusals.append(judged)
     uses = Counter(uid for _, uid in candidates)
+    kept = {user for user in candidates if holders is not None and holders.get(user.uid) == user.name}
+    taken = {user.uid for user in kept}
     served = []
     for name, uid in sorted(candidates):
-        if uses[uid] == 1:
+        if uses[uid] == 1 or (name, uid) in kept:
             served.append(User(name, uid))
+        elif uid in taken:
+            refusals.append(
+                Refusal("osid-taken", "user", name, "custom:osid", f"{uid} is the osid of another user, who is live")
+            )
         else:
             # Neither is more right than the other, and to guess would give one of them the other's mailbox.
             refusals.append(

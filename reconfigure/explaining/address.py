@@ -10,7 +10,9 @@ from reconfigure.errors import GenerationError, SourceError
 from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
 from reconfigure.explaining.sources import Asked, owners, told
+from reconfigure.generations.compare import holders_of
 from reconfigure.generations.maps import Makemap
+from reconfigure.observe import hosting_of
 from reconfigure.reconcile import Reconciler
 from reconfigure.settings import Tier
 
@@ -29,7 +31,11 @@ def explain(reconciler: Reconciler, written: str, ask: Ask) -> Explanation:
         written: the address as somebody wrote it.
         ask: asks the running daemon.
     """
-    asked = Asked(settings=reconciler.settings, clients=reconciler.clients)
+    asked = Asked(
+        settings=reconciler.settings,
+        clients=reconciler.clients,
+        holders=holders_of(reconciler.store.snapshots()),
+    )
     mailbox = syntax.mailbox(written)
     name = mailbox.name if isinstance(mailbox, syntax.Mailbox) else written
     links: list[Link] = []
@@ -65,12 +71,20 @@ def _from_sources(asked: Asked, written: str, name: str, links: list[Link]) -> D
     names = [owner for row in rows for owner in owners(row)]
     try:
         users = asked.users(names)
+        rivals = asked.rivals(users or ())
     except SourceError as error:
         links.append(unknown("Cognito", error))
         return None
     if rows:
         links.append(_cognito(names, users))
-    directory = assemble([rows], users, high_uids=asked.settings.high_uids, listed=REFUSALS)
+    directory = assemble(
+        [rows],
+        None if users is None else [*users, *rivals],
+        hosting=hosting_of(asked.settings),
+        high_uids=asked.settings.high_uids,
+        holders=asked.holders,
+        listed=REFUSALS,
+    )
     if rows:
         links.append(Link(where="validation", state="fits", says=_judged(directory)))
     return directory

@@ -8,6 +8,7 @@ from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
 from reconfigure.explaining.records import Names, checked, public_key
 from reconfigure.generations.maps import Makemap
+from reconfigure.observe import hosting_of
 from reconfigure.reconcile import Reconciler
 from reconfigure.settings import Settings
 
@@ -24,6 +25,10 @@ def explain(reconciler: Reconciler, written: str, names: Names) -> Explanation:
         return Explanation(kind="domain", subject=written, means="no mail can go there", links=(link,))
     generation, hosted = _generation(reconciler, name)
     links = [generation]
+    foreign = hosting_of(reconciler.settings).unfit(name)
+    if foreign is not None:
+        says = (f"no address in it is served: {foreign.code}, {foreign.detail}",)
+        links.insert(0, Link(where="validation", state="fits", says=says))
     if hosted:
         settings = reconciler.settings
         try:

@@ -89,6 +89,15 @@ def published_keys(names: Names, domain: str) -> list[str]:
     return [_tags(text).get("p", "") for text in names.ask(f"{SELECTOR}._domainkey.{domain}", "TXT")]
 
 
+def mail_comes_here(names: Names, domain: str, *, relay: str) -> bool:
+    """Return whether a domain's MX names our relay.
+
+    Raises:
+        dns.exception.DNSException: there was no answer.
+    """
+    return _mx(names.ask(domain, "MX"), relay)[0] == "fits"
+
+
 def checked(names: Names, domain: str, *, relay: str, key: str | None) -> list[Link]:
     """Return a link for each kind of record.
 

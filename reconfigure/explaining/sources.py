@@ -1,7 +1,7 @@
 """What the sources say of one address or user at this moment, by the same permissions that a pass needs."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reconfigure.directory import syntax
 from reconfigure.directory.model import CognitoUser, RawRow
@@ -20,10 +20,12 @@ class Asked:
     Attributes:
         settings: which table and pool.
         clients: how to reach them.
+        holders: UID → name of the users who are live.
     """
 
     settings: Settings
     clients: Clients
+    holders: Mapping[int, str] = field(default_factory=dict)
 
     def rows(self, keys: Iterable[str]) -> list[RawRow]:
         """Return the rows that there are of some keys.
@@ -55,6 +57,17 @@ class Asked:
             return [user for user in everybody if user.name in set(fit)]
         found = (users.find(self.clients.cognito, pool, name, attempts=ATTEMPTS) for name in fit)
         return [user for user in found if user is not None]
+
+    def rivals(self, users: Iterable[CognitoUser]) -> list[CognitoUser]:
+        """Return of the users who are live those that have the UIDs of some other users, as the pool knows them.
+
+        Raises:
+            SourceError: the pool could not be read.
+        """
+        asked = {user.name: user.osid or "" for user in users}
+        uids = {int(osid) for osid in asked.values() if osid.isascii() and osid.isdecimal()}
+        names = {self.holders[uid] for uid in uids if uid in self.holders} - asked.keys()
+        return self.users(sorted(names)) or []
 
 
 def owners(row: RawRow) -> list[str]:

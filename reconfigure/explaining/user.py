@@ -7,6 +7,7 @@ from reconfigure.errors import GenerationError, SourceError
 from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
 from reconfigure.explaining.sources import Asked, told
+from reconfigure.generations.compare import holders_of
 from reconfigure.reconcile import Reconciler
 
 ADDRESSES = 20  # listed in full
@@ -24,7 +25,11 @@ def explain(reconciler: Reconciler, name: str) -> Explanation:
             links=(Link(where="validation", state="fits", says=says),),
         )
     links: list[Link] = []
-    asked = Asked(settings=reconciler.settings, clients=reconciler.clients)
+    asked = Asked(
+        settings=reconciler.settings,
+        clients=reconciler.clients,
+        holders=holders_of(reconciler.store.snapshots()),
+    )
     uid = _from_cognito(asked, name, links)
     _generation(reconciler, name, uid, links)
     return Explanation(kind="user", subject=name, means=_means(name, uid), links=tuple(links))
@@ -37,6 +42,7 @@ Uid = int | None | Exception | bool
 def _from_cognito(asked: Asked, name: str, links: list[Link]) -> Uid:
     try:
         found = asked.users([name])
+        rivals = asked.rivals(found or ())
     except SourceError as error:
         links.append(unknown("Cognito", error))
         return error
@@ -47,12 +53,15 @@ def _from_cognito(asked: Asked, name: str, links: list[Link]) -> Uid:
         links.append(Link(where="Cognito", state="fits", says=("there is no such user",)))
         return None
     links.append(Link(where="Cognito", state="fits", says=tuple(told(user) for user in found)))
-    directory = assemble([], found, high_uids=asked.settings.high_uids)
-    refused = [f"refused: {one.code} ({one.field}): {one.detail}" for one in directory.quarantine.listed]
-    served = [f"served as UID {user.uid}" for user in directory.users]
+    directory = assemble([], [*found, *rivals], high_uids=asked.settings.high_uids, holders=asked.holders)
+    refused = [
+        f"refused: {one.code} ({one.field}): {one.detail}" for one in directory.quarantine.listed if one.key == name
+    ]
+    uid = next((user.uid for user in directory.users if user.name == name), None)
+    served = [f"served as UID {uid}"] if uid is not None else []
     says = (*served, *refused) or ("not served: only users who are enabled and confirmed are",)
     links.append(Link(where="validation", state="fits", says=says))
-    return directory.users[0].uid if directory.users else None
+    return uid
 
 
 def _generation(reconciler: Reconciler, name: str, uid: Uid, links: list[Link]) -> None:

@@ -293,6 +293,7 @@ def _row(status: Status, *, now: float, applied: Position | None) -> Row:
         addresses=status.counts.get("active", 0),
         domains=status.counts.get("domains", 0),
         users=status.counts.get("users", 0),
+        owners=status.counts.get("owners", 0),
     )
 
 

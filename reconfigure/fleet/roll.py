@@ -38,6 +38,7 @@ class Row:
         addresses: how many that take mail it serves.
         domains: how many it serves.
         users: how many it serves.
+        owners: how many of these have an address.
         written: when the task wrote this; the sign of life of its loop.
         expires: when nobody needs to look at it any more; then DynamoDB removes it in its own time.
     """
@@ -56,6 +57,7 @@ class Row:
     addresses: int = 0
     domains: int = 0
     users: int = 0
+    owners: int = 0
     written: float = 0.0
     expires: int = 0
 
@@ -83,7 +85,7 @@ class Row:
         try:
             values = {field.name: _value(item[field.name]) for field in fields(cls) if field.name in item}
             row = cls(**values)
-            counts = (row.quarantine, row.addresses, row.domains, row.users)
+            counts = (row.quarantine, row.addresses, row.domains, row.users, row.owners)
             numbers = (row.success or 0.0, row.written, row.expires, row.applied or 0, *counts)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"it is not a task's row: {type(error).__name__}: {error}") from error
@@ -107,14 +109,15 @@ class Limits(NamedTuple):
 
 
 def most_served(rows: Iterable[Row], *, now: float) -> dict[str, int]:
-    """Return the most addresses, domains and users that one task serves, by kind; empty where none serves any.
+    """Return the most addresses, domains and owners of addresses that one task serves; empty where none serves any.
 
     Args:
         rows: of one tier; those that expired do not count.
         now: seconds since the epoch by the clock of AWS.
     """
     present = [row for row in rows if row.expires > now]
-    most = {kind: max((getattr(row, kind) for row in present), default=0) for kind in ("addresses", "domains", "users")}
+    kinds = ("addresses", "domains", "owners")
+    most = {kind: max((getattr(row, kind) for row in present), default=0) for kind in kinds}
     return {kind: count for kind, count in most.items() if count}
 
 

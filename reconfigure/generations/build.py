@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from reconfigure.directory.model import Directory, State
+from reconfigure.directory.model import Directory, State, owners_of
 from reconfigure.durable import record_mode, sync, sync_all
 from reconfigure.errors import GenerationError
 from reconfigure.generations import checks
@@ -223,6 +223,7 @@ def counts_of(directory: Directory) -> dict[str, int]:
         **{state.value: count for state, count in states.items()},
         "domains": len(directory.domains),
         "users": len(directory.users),
+        "owners": len(owners_of(directory.lines)) if directory.users_known else 0,
         "folded": directory.folded,
     }
 

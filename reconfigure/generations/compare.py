@@ -115,6 +115,17 @@ def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> 
         )
 
 
+def holders_of(generation: Path | None) -> dict[int, str]:
+    """Return UID → name of the users that a generation serves; none of no generation, and damaged lines left out."""
+    holders: dict[int, str] = {}
+    with World(generation=generation).open("users") as users:
+        for line in users:
+            name, _, uid = line.partition("\t")
+            if uid.isdecimal():
+                holders[int(uid)] = name
+    return holders
+
+
 class _Lines:
     """A snapshot's lines without their ends; an absent snapshot has none."""
 

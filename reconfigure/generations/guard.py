@@ -2,16 +2,20 @@
 
 Databases that lost their rows, and filters that hide them, answer without an error; the worst a mail service can do
 then is to believe it. A column that was shifted takes nothing away, and gives everybody's mail to somebody else.
+
+Of the users, only those who have an address count: where strangers may sign up, they could otherwise have everything
+held by signing up in numbers and leaving again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from reconfigure.directory.model import Directory, State
+from reconfigure.directory.model import Directory, State, owners_of
 from reconfigure.generations.compare import World, compare
 
 KINDS = ("addresses", "domains", "users")
 _ACTIVE = f"\t{State.ACTIVE.value}\t"
+_COUNTED_AS = {"users": "owners"}  # in the best of the day: those who have an address
 _MOVED = {"addresses": "reassigned", "users": "renumbered"}  # what it is called when something stays as another's
 
 
@@ -32,6 +36,10 @@ class Limits(NamedTuple):
     reassigned: float = 0.30
     renumbered: int = 1
     floor: int = 0
+
+    def while_held(self) -> "Limits":
+        """Return how much may be taken away while a candidate is held: its source is in doubt, so a tenth."""
+        return self._replace(share=self.share / 10, reassigned=self.reassigned / 10)
 
 
 class Verdict(NamedTuple):
@@ -78,19 +86,20 @@ def judge(
         candidate: what was read.
         active: what is live; None before the first generation.
         limits: how much may go at once.
-        best: the most of each kind that was served not long ago, or is elsewhere.
+        best: the most addresses, domains and owners of addresses that were served not long ago, or are elsewhere.
         best_of: when, or where, for people.
     """
     world = World(directory=candidate)
     kinds = {kind: _turnover(active, world, kind) for kind in KINDS if kind != "users" or candidate.users_known}
     first = active is None
+    guarded = _of_owners(kinds, active, world)
     reasons = [
         *_empty(candidate, kinds, first=first),
-        *_lost(kinds, limits),
-        *_moved(kinds, limits),
+        *_lost(guarded, limits),
+        *_moved(guarded, limits),
     ]
     if not reasons:
-        reasons += _drained(kinds, best or {}, best_of, limits=limits, first=first)
+        reasons += _drained(guarded, best or {}, best_of, limits=limits, first=first)
         reasons += _below(kinds["addresses"], limits.floor, first=first)
     return Verdict(
         reasons=tuple(reasons),
@@ -113,7 +122,8 @@ def _empty(candidate: Directory, kinds: Mapping[str, _Turnover], *, first: bool)
 def _lost(kinds: Mapping[str, _Turnover], limits: Limits) -> Iterator[str]:
     for kind, seen in kinds.items():
         if seen.lost >= limits.minimum and seen.lost > limits.share * seen.before:
-            yield f"{seen.lost} of {seen.before} {kind} would be gone, more than {limits.share:.0%} in one pass"
+            gone = f"{seen.lost} of {seen.before} {_judged(kind)} would be gone"
+            yield f"{gone}, more than {limits.share:.0%} in one pass"
 
 
 def _moved(kinds: Mapping[str, _Turnover], limits: Limits) -> Iterator[str]:
@@ -124,20 +134,19 @@ def _moved(kinds: Mapping[str, _Turnover], limits: Limits) -> Iterator[str]:
             f"more than {limits.reassigned:.0%} in one pass"
         )
     if users is not None and users.moved > limits.renumbered:
-        yield (
-            f"{users.moved} of {users.before} users would have another UID, more than {limits.renumbered}: "
-            "their homes belong to the old ones"
-        )
+        moved = f"{users.moved} of {users.before} {_judged('users')} would have another UID"
+        yield f"{moved}, more than {limits.renumbered}: their homes belong to the old ones"
 
 
 def _drained(
     kinds: Mapping[str, _Turnover], best: Mapping[str, int], best_of: str, *, limits: Limits, first: bool
 ) -> Iterator[str]:
     for kind, seen in kinds.items():
-        most = best.get(kind, 0)
+        most = best.get(_COUNTED_AS.get(kind, kind), 0)
         gone = most - seen.after
         if (first or seen.lost) and gone >= limits.minimum and gone > limits.share * most:
-            yield f"{seen.after} {kind} would be left of the {most} of {best_of}, more than {limits.share:.0%} fewer"
+            left = f"{seen.after} {_judged(kind)} would be left of the {most} of {best_of}"
+            yield f"{left}, more than {limits.share:.0%} fewer"
 
 
 def _below(addresses: _Turnover, floor: int, *, first: bool) -> Iterator[str]:
@@ -145,14 +154,18 @@ def _below(addresses: _Turnover, floor: int, *, first: bool) -> Iterator[str]:
         yield f"{addresses.after} addresses would take mail, fewer than the {floor} of RECONFIGURE_GUARD_FLOOR"
 
 
+def _judged(kind: str) -> str:
+    return "users with addresses" if kind == "users" else kind
+
+
 def _turnover(active: World | None, candidate: World, kind: str) -> _Turnover:
     """Count what is live and what changes. Of the addresses, only those that take mail count."""
     before = lost = gained = moved = 0
     mark = _ACTIVE if kind == "addresses" else ""
-    nothing = World()
-    with (active or nothing).open(kind) as lines:
+    active = active or World()
+    with active.open(kind) as lines:
         before = sum(1 for line in lines if mark in line)
-    with (active or nothing).open(kind) as old, candidate.open(kind) as new:
+    with active.open(kind) as old, candidate.open(kind) as new:
         for change in compare(old, new):
             was = change.old is not None and mark in change.old
             will_be = change.new is not None and mark in change.new
@@ -160,3 +173,26 @@ def _turnover(active: World | None, candidate: World, kind: str) -> _Turnover:
             gained += will_be and not was
             moved += was and will_be
     return _Turnover(before, lost, gained, moved)
+
+
+def _of_owners(kinds: Mapping[str, _Turnover], active: World | None, candidate: World) -> Mapping[str, _Turnover]:
+    """Return what is judged: as what was counted, but of the users only those who have an address."""
+    users = kinds.get("users")
+    if users is None or (active is not None and not users.lost and not users.moved):
+        return kinds  # nobody goes or is another, so nothing is asked of them
+    active = active or World()
+    owned, will_own = (_owners(world) for world in (active, candidate))
+    lost = moved = 0
+    with active.open("users") as old, candidate.open("users") as new:
+        for change in compare(old, new):
+            lost += change.new is None and change.key in owned
+            moved += change.way == "changed" and change.key in owned | will_own
+    gained = (
+        len(will_own) - len(owned) + lost
+    )  # whoever has a first address comes, whoever has none any more is not lost
+    return {**kinds, "users": _Turnover(len(owned), lost, gained, moved)}
+
+
+def _owners(world: World) -> set[str]:
+    with world.open("addresses") as lines:
+        return owners_of(lines)

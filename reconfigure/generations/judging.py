@@ -53,6 +53,21 @@ class Judging:
             )
         return judge(directory, None, limits=self.limits, best=best, best_of="the tier's other tasks")
 
+    def verdict_while_held(self, directory: Directory, active: Manifest, *, now: datetime) -> Verdict:
+        """Return whether what is left of what is live may go live while a candidate is held.
+
+        Args:
+            directory: what is left.
+            active: the manifest of what is live.
+            now: with time zone.
+        """
+        live = self.store.snapshots()
+        if live is not None:
+            verdict = judge(directory, World(generation=live), limits=self.limits.while_held())
+            if verdict.reasons:
+                return verdict
+        return self.verdict(directory, active, now=now)
+
     @staticmethod
     def peaks(
         directory: Directory, active: Manifest | None, verdict: Verdict, *, now: datetime

@@ -13,8 +13,12 @@ Peaks = Mapping[str, Mapping[str, int]]  # kind: hour (ISO time): the most that 
 
 
 def served(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return of a manifest's counts what is guarded, by kind: of the addresses, those that take mail."""
-    return {"addresses": counts.get("active", 0), "domains": counts.get("domains", 0), "users": counts.get("users", 0)}
+    """Return of a manifest's counts what is guarded: addresses that take mail, domains, users who have an address."""
+    return {
+        "addresses": counts.get("active", 0),
+        "domains": counts.get("domains", 0),
+        "owners": counts.get("owners", 0),
+    }
 
 
 def best(peaks: Peaks, *, now: datetime) -> dict[str, int]:

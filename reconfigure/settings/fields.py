@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reconfigure.settings import parse
-from reconfigure.settings.parse import Endpoint, Kind, Networks, Secret, number, whole
+from reconfigure.settings.parse import Domains, Endpoint, Kind, Networks, Secret, number, whole
 
 
 class Tier(StrEnum):
@@ -236,6 +236,15 @@ class Settings:
         default=None,
         metadata=_contract("LOGIN_TRUSTED_NETWORKS", "Wins over `NETWORK_CIDR`, where it is set.", parse.NETWORKS),
     )
+    mail_domains: Domains | None = field(
+        default=None,
+        metadata=_contract(
+            "MAIL_DOMAINS",
+            "Apexes that may be hosted, each with all that is below it; rows of other domains are quarantined. The same"
+            " on every tier. Unset: every domain but the service's own host names may be.",
+            parse.DOMAINS,
+        ),
+    )
     preflight: bool = field(
         default=False,
         metadata=_contract(
@@ -345,8 +354,8 @@ class Settings:
     guard_share: float = field(
         default=0.30,
         metadata=_fine(
-            "A generation that loses more than this share of addresses, domains or users is held: of those before it,"
-            " or of the most in the last day.",
+            "A generation that loses more than this share of addresses, domains or users who have an address is held:"
+            " of those before it, or of the most in the last day.",
             number(0, 1),
         ),
     )
@@ -365,7 +374,8 @@ class Settings:
     guard_renumbered: int = field(
         default=1,
         metadata=_fine(
-            "A generation in which more users than this have another UID is held: a home belongs to a number.",
+            "A generation in which more users who have an address than this have another UID is held: a home belongs"
+            " to a number.",
             whole(0, 1_000_000),
         ),
     )
@@ -571,6 +581,11 @@ class Settings:
     def host_name(self) -> str:
         """The name that this tier's daemons go by, whatever the container is called."""
         return f"{self.tier}.{self.cert_domain}"
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """The host names that the service itself goes by, on whichever tier; no mail is hosted there."""
+        return frozenset({*(f"{tier}.{self.cert_domain}" for tier in Tier), self.imap_internal_host})
 
     @property
     def own_networks(self) -> Networks:

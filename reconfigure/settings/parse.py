@@ -301,3 +301,23 @@ def _read_networks(text: str) -> Networks:
 
 
 NETWORKS = Kind(_read_networks, "networks with blanks between them, such as 10.0.0.0/16 2001:db8::/56")
+
+
+class Domains(tuple[str, ...]):
+    """Domains, written with blanks between them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+
+def _read_domains(text: str) -> Domains:
+    name = host_name()
+    domains = Domains(str(name.read(each)) for each in plain(text).split())
+    if not domains or not all("." in each for each in domains):
+        raise WrongValueError("is not a list of domains")
+    return domains
+
+
+DOMAINS = Kind(_read_domains, "domains with blanks between them, such as example.com example.org (xn-- forms)")

@@ -16,6 +16,7 @@ from reconfigure.sources.retry import read as read_by_policy
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
+OSID = "custom:osid"  # the attribute that holds UID and GID
 PAGE = 60  # the most that ListUsers gives at a time
 
 
@@ -112,5 +113,5 @@ def _user(record: Mapping[str, Any]) -> CognitoUser:
         name=record["Username"],
         confirmed=record["UserStatus"] == "CONFIRMED",
         enabled=record["Enabled"],
-        osid=attributes.get("custom:osid"),
+        osid=attributes.get(OSID),
     )

@@ -66,7 +66,13 @@ def certificate(folder: Path, *, name: str, days: float, other_key: bool = False
     (folder / "tls.key").write_bytes(private)
 
 
-def test_where_all_is_well_nothing_fails_and_what_is_not_here_is_skipped(live: Any, run: Any) -> None:  # noqa: ARG001
+def test_where_all_is_well_nothing_fails_and_what_is_not_here_is_skipped(
+    live: Any,
+    run: Any,
+    environment: Any,
+) -> None:
+    environment.setenv("MAIL_DOMAINS", "example.com example.org")  # or a name server would be asked
+    environment.setenv("COGNITO_CLIENT_ID", live.make_client(["email"]))
     seen = found(run)
     assert {name for name, one in seen.items() if one["state"] not in {"ok", "skipped"}} == set()
     assert {"dynamodb", "cognito", "clock", "generation", "disk"} <= {
@@ -97,6 +103,45 @@ def test_a_missing_permission_is_named_as_the_fix(
     assert one["state"] in {"failed", "warning"}
     assert one["fix"] == f"allow {action} on it in the task's role"
     assert one["means"]
+
+
+@pytest.mark.parametrize(
+    ("written", "state", "seen"),
+    [
+        (["email"], "ok", "may not write custom:osid"),
+        (["email", "custom:osid"], "warning", "may write custom:osid"),
+        (None, "warning", "have no list of attributes"),
+    ],
+)
+def test_an_app_client_that_lets_users_write_their_uid_is_a_warning(
+    live: Any, run: Any, environment: Any, written: list[str] | None, state: str, seen: str
+) -> None:
+    environment.setenv("COGNITO_CLIENT_ID", live.make_client(written))
+    one = found(run, "app client")["app client"]
+    assert one["state"] == state
+    assert seen in one["seen"]
+    assert ("WriteAttributes" in one["fix"]) is (state == "warning")
+
+
+def test_an_app_client_that_may_not_be_looked_at_is_skipped_and_the_permission_named(
+    live: Any,  # noqa: ARG001
+    run: Any,
+    environment: Any,
+    double_url: str,
+) -> None:
+    action = "cognito-idp:DescribeUserPoolClient"
+    with FaultProxy(double_url) as proxy:
+        environment.setenv("AWS_ENDPOINT_URL", proxy.url)
+        proxy.fail("DescribeUserPoolClient", Fault.denied(action))
+        one = found(run, "app client")["app client"]
+    assert one["state"] == "skipped"
+    assert f"allow {action} on it in the task's role" in one["seen"]
+
+
+def test_an_app_client_that_is_not_there_is_told(live: Any, run: Any) -> None:  # noqa: ARG001
+    one = found(run, "app client")["app client"]
+    assert one["state"] == "warning"
+    assert "COGNITO_CLIENT_ID" in one["fix"]
 
 
 def test_with_aws_away_everything_of_it_fails_and_the_rest_is_still_checked(

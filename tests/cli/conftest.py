@@ -140,6 +140,13 @@ class World:
             UserPoolId=self.pool, Username=name, Password="Sample-passw0rd", Permanent=True
         )
 
+    def make_client(self, writable: list[str] | None) -> str:
+        """Make an app client, whose users may write these attributes; return its id."""
+        told: dict[str, Any] = {"UserPoolId": self.pool, "ClientName": "mail"}
+        if writable is not None:
+            told["WriteAttributes"] = writable
+        return str(self._clients.cognito.create_user_pool_client(**told)["UserPoolClient"]["ClientId"])
+
     def disable(self, name: str) -> None:
         """Let a user no longer log in."""
         self._clients.cognito.admin_disable_user(UserPoolId=self.pool, Username=name)

@@ -41,6 +41,20 @@ def test_the_json_document_has_the_documented_keys_and_the_same_content(
     assert second["counts"]["addresses"] == 4
 
 
+def test_what_was_taken_away_while_a_generation_is_held_stands_beside_its_own(live: Any, run: Any) -> None:
+    for address in ("alice@example.com", "shop@acme.example.com", "seeds@garden.example.org", "carol@example.com"):
+        live.put(address, "bob")
+    live.delete("orders@acme.example.com")
+    assert run("once").exit_code == 1
+    document = json.loads(run("history", "--json").stdout)
+    held, less, first = document["generations"]
+    assert (first["marks"], less["marks"], held["marks"]) == (["before"], ["active"], ["held"])
+    assert (less["parent"], held["parent"]) == (first["id"], less["id"])
+    assert (less["changes"], held["changes"]) == ({"addresses lost": 1}, {"addresses reassigned": 4})
+    assert "what was revoked is live all the same" in " ".join(run("history").stdout.split())
+    assert "what was revoked is live" in json.loads(run("status", "--json").stdout)["report"]["last_error"]["error"]
+
+
 def test_the_limit_is_kept(changed: Any, run: Any) -> None:  # noqa: ARG001
     document = json.loads(run("history", "--json", "--limit", "1").stdout)
     assert len(document["passes"]) == len(document["generations"]) == 1

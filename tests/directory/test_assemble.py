@@ -12,6 +12,7 @@ from reconfigure.directory import assemble as judging
 from reconfigure.directory import syntax
 from reconfigure.directory.assemble import assemble
 from reconfigure.directory.delivery import MEMBERS_LIMIT
+from reconfigure.directory.hosting import ANY
 from reconfigure.directory.model import Address, CognitoUser, Directory, RawRow, pack, unpack
 from reconfigure.directory.owners import FIELD_LIMIT, REMEMBERED_LENGTH, Owners
 
@@ -422,7 +423,7 @@ def test_the_short_way_for_common_rows_says_what_the_careful_way_says(one: RawRo
     plain = judging._plain_line(one, domains=domains, owners=owners.clean)
     if plain is not None:
         refused = judging._Listed(10)
-        judged = judging._judge_row(one, owners=owners, refused=refused)
+        judged = judging._judge_row(one, hosting=ANY, owners=owners, refused=refused)
         assert refused.quarantine().total == 0
         assert judged is not None
         assert judged[2] == plain

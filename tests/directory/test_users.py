@@ -120,6 +120,23 @@ def test_a_uid_of_two_users_is_neither_s() -> None:
     }
 
 
+@pytest.mark.parametrize("others", [["bob"], ["aaron", "bob"]])
+def test_who_is_live_with_a_uid_keeps_it_and_newcomers_are_refused(others: list[str]) -> None:
+    pool = [user("alice", "1000"), *(user(name, "01000") for name in others)]
+    judged = judge_users(pool, high_uids=False, holders={1000: "alice", 1001: "bob"})
+    assert judged.served == [User("alice", 1000)]
+    assert [(refusal.code, refusal.key) for refusal in judged.refusals] == [("osid-taken", name) for name in others]
+
+
+def test_a_holder_who_has_another_uid_now_or_is_gone_keeps_nothing() -> None:
+    holders = {1000: "alice"}
+    pool = [user("bob", "1000"), user("carol", "1000")]
+    for alice in ([], [user("alice", "1001")], [user("alice", "1000", enabled=False)]):
+        judged = judge_users([*alice, *pool], high_uids=False, holders=holders)
+        assert [refusal.code for refusal in judged.refusals] == ["osid-duplicate"] * 2
+    assert judge_users([user("bob", "1000")], high_uids=False, holders=holders).served == [User("bob", 1000)]
+
+
 def test_who_is_not_confirmed_or_disabled_is_left_out_without_a_word() -> None:
     left_out = [
         user("alice", "1000", confirmed=False),
@@ -140,16 +157,22 @@ pools = st.lists(st.builds(CognitoUser, names, st.booleans(), st.booleans(), osi
 
 
 @patient
-@given(pools, st.booleans(), st.randoms(use_true_random=False))
+@given(
+    pools,
+    st.dictionaries(st.sampled_from([1000, 1001]), st.sampled_from(["alice", "bob", "a_b", "gone"])),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
 def test_every_user_that_counts_is_served_or_refused_once_whatever_the_order(
     pool: list[CognitoUser],
+    holders: dict[int, str],
     high: bool,  # noqa: FBT001 - hypothesis names its arguments
     shuffle: random.Random,
 ) -> None:
-    judged = judge_users(pool, high_uids=high)
+    judged = judge_users(pool, high_uids=high, holders=holders)
     shuffled = list(pool)
     shuffle.shuffle(shuffled)
-    again = judge_users(shuffled, high_uids=high)
+    again = judge_users(shuffled, high_uids=high, holders=holders)
     assert judged.served == again.served == sorted(judged.served)
     assert Counter(judged.refusals) == Counter(again.refusals)
     assert len(judged.served) + len(judged.refusals) == sum(one.confirmed and one.enabled for one in pool)

@@ -80,6 +80,11 @@ def test_requests_to_dynamodb_alone_are_answered_one_after_the_other(target: str
     assert max(seen) == most
 
 
+def test_users_may_not_write_their_own_uid(aws: Clients, world: World) -> None:
+    client = aws.cognito.describe_user_pool_client(UserPoolId=world.pool_id, ClientId=world.client_id)
+    assert client["UserPoolClient"]["WriteAttributes"] == ["email"]
+
+
 def test_every_domain_is_reserved_for_examples() -> None:
     apexes = {".".join(address.name.rpartition("@")[2].split(".")[-2:]) for address in sample.ADDRESSES}
     assert apexes == {"example.com", "example.net", "example.org"}

@@ -109,6 +109,14 @@ def test_a_domain_that_is_not_hosted_is_not_looked_up(live: Any, run: Any) -> No
     assert list(states(found)) == ["live generation"]
 
 
+def test_a_domain_that_may_not_be_hosted_is_told_with_its_reason(live: Any, run: Any, environment: Any) -> None:  # noqa: ARG001
+    environment.setenv("MAIL_DOMAINS", "example.com")
+    found = explained(run, "elsewhere.example", "--resolver", "192.0.2.1", code=0)
+    assert "domain-not-ours" in said(found, "validation")
+    found = explained(run, "imap.mail.example.com", "--resolver", "192.0.2.1", code=0)
+    assert "domain-own-host" in said(found, "validation")
+
+
 def test_a_key_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("no key")
     with pytest.raises(ValueError, match=r".+"):

@@ -147,6 +147,16 @@ def test_a_user_that_is_disabled_is_told_as_not_served(live: Any, run: Any) -> N
     assert "no account" in said(found, "live generation")
 
 
+def test_a_user_with_the_uid_of_one_who_is_live_is_told_as_refused(live: Any, run: Any) -> None:
+    live.add_user("mallory", 2001)
+    live.put("new@acme.example.com", "mallory")
+    found = explained(run, "mallory", code=0)
+    assert "osid-taken" in said(found, "validation")
+    assert "mallory is not served" in found["means"]
+    assert said(explained(run, "alice", code=0), "validation") == "served as UID 2001"
+    assert "new@acme.example.com is dangling" in said(explained(run, "new@acme.example.com", code=1), "validation")
+
+
 def test_a_user_that_is_none_is_not_served(live: Any, run: Any) -> None:  # noqa: ARG001
     assert "is not served" in explained(run, "nobody-here", code=0)["means"]
 

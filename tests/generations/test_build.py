@@ -85,6 +85,7 @@ def test_the_manifest_says_what_was_read_and_what_came_before(workshop: MakeWork
         "dangling": 1,
         "domains": 1,
         "users": 3,
+        "owners": 2,
         "folded": 0,
     }
     assert sum(first.quarantine.values()) == 1

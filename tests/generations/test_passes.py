@@ -148,13 +148,15 @@ def test_users_who_would_have_other_uids_are_counted_and_more_than_one_is_held(i
         pool = imap.settings.cognito_pool_id
         imap.aws.cognito.admin_update_user_attributes(UserPoolId=pool, Username=name, UserAttributes=[attribute])
 
+    imap.put(MANY[0], user="bob")
+    imap.pass_()
     renumber("alice", 2101)
     assert imap.pass_().changes == {"users renumbered": 1}
     for number, name in enumerate(("alice", "bob")):
         renumber(name, 2200 + number)
     result = imap.pass_()
     assert result.outcome is Outcome.HELD
-    assert "2 of 3 users would have another UID, more than 1: their homes belong to the old ones" in result.reason
+    assert "2 of 2 users with addresses would have another UID, more than 1: their homes" in result.reason
     assert "alice:x:2101:2101" in imap.served("passwd/passwd")
 
 

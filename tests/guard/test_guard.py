@@ -1,7 +1,8 @@
 """The guard holds what would take too much away, and nothing else; it sees the same in memory and on disk."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ def world(
     state: str = "active",
     known: bool = True,
     rows: int = -1,
+    owners: Sequence[str] = (),
 ) -> Directory:
-    addresses = [Address(name, state, ("alice",)) for name in sorted(set(names))]
+    owned = zip(sorted(set(names)), owners or repeat("alice"), strict=False)
+    addresses = [Address(name, state, (owner,)) for name, owner in owned]
     return Directory(
         lines=[pack(one) for one in addresses],
         users=tuple(User(name, 1000 + at) for at, name in enumerate(sorted(users))) if known else (),
@@ -76,14 +79,56 @@ def test_addresses_that_stop_taking_mail_are_lost_though_their_rows_are_there() 
 
 
 def test_domains_and_users_are_guarded_like_addresses() -> None:
-    domains = [f"a@d{at}.example.com" for at in range(40)]
+    domains = [f"a@d{at:02}.example.com" for at in range(40)]
     users = [f"user{at:02}" for at in range(40)]
-    found = reasons(world(domains[20:], users[:20]), world(domains, users))
-    assert [reason.split(" would")[0] for reason in found] == [
+    before = world(domains, users, owners=users)
+    after = without(world(domains[20:], users, owners=users[20:]), users[:20])
+    assert [reason.split(" would")[0] for reason in reasons(after, before)] == [
         "20 of 40 addresses",
         "20 of 40 domains",
-        "20 of 40 users",
+        "20 of 40 users with addresses",
     ]
+
+
+def test_strangers_who_sign_up_and_leave_again_hold_nothing() -> None:
+    owners = [f"user{at:02}" for at in range(12)]
+    strangers = [f"stranger{at:03}" for at in range(100)]
+    large = world(names(0, 12), [*owners, *strangers], owners=owners)
+    verdict = judge(without(large, strangers), World(directory=large), limits=LIMITS, best={"users": 112, "owners": 12})
+    assert (verdict.reasons, verdict.changes) == ((), {"users lost": 100})
+    assert reasons(renumbered(large, strangers), large) == ()
+
+
+def test_strangers_do_not_hide_how_many_of_the_others_go() -> None:
+    owners = [f"user{at:02}" for at in range(12)]
+    strangers = [f"stranger{at:03}" for at in range(100)]
+    before = world(names(0, 12), [*owners, *strangers], owners=owners)
+    [found] = reasons(without(before, owners[:10]), before)
+    assert found.startswith("10 of 12 users with addresses would be gone")
+    [found] = reasons(renumbered(before, owners[:2]), before)
+    assert found.startswith("2 of 12 users with addresses would have another UID")
+
+
+@pytest.mark.parametrize(("left", "held"), [(29, False), (28, False), (27, True)])
+def test_owners_who_are_drained_are_held_against_the_most_of_the_day(left: int, *, held: bool) -> None:
+    users = [f"user{at:02}" for at in range(40)]
+    live, after = (
+        world(names(0, 40), users[:count], owners=[users[at % count] for at in range(40)]) for count in (left + 1, left)
+    )
+    verdict = judge(after, World(directory=live), limits=LIMITS._replace(reassigned=1.0), best={"owners": 40})
+    assert bool(verdict.reasons) is held
+    assert bool(judge(after, None, limits=LIMITS, best={"owners": 40}).reasons) is held
+
+
+def without(directory: Directory, gone: Iterable[str]) -> Directory:
+    names = set(gone)
+    return replace(directory, users=[user for user in directory.users if user.name not in names])
+
+
+def renumbered(directory: Directory, moved: Iterable[str]) -> Directory:
+    names = set(moved)
+    users = [User(user.name, user.uid + 10_000) if user.name in names else user for user in directory.users]
+    return replace(directory, users=users)
 
 
 @pytest.mark.parametrize(

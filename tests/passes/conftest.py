@@ -114,6 +114,12 @@ class World:
                 UserPoolId=self.pool, Username=name, Password="Correct-Horse-1", Permanent=True
             )
 
+    def copy_uid(self, name: str, uid: str) -> None:
+        """Set a user's UID, as the user could where the app client allows it."""
+        assert self.pool is not None
+        attributes: Any = [{"Name": "custom:osid", "Value": uid}]
+        self.direct.cognito.admin_update_user_attributes(UserPoolId=self.pool, Username=name, UserAttributes=attributes)
+
     def drop_user(self, name: str) -> None:
         assert self.pool is not None
         self.direct.cognito.admin_delete_user(UserPoolId=self.pool, Username=name)

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconfigure.checkup import aws, configuration, keys, task
+from reconfigure.checkup import aws, configuration, domains, keys, task
 from reconfigure.cli import COMMANDS
 from reconfigure.runbooks import INDEX, OF_CAUSES, OF_CHECKS, Runbook, of_failure, page
 from reconfigure.settings import load
@@ -59,7 +59,8 @@ def test_a_page_types_only_what_the_image_has(number: Runbook) -> None:
 def checks_of_doctor() -> set[str]:
     settings = load(ENVIRONMENT)
     asked = aws.checks(settings, Clients(settings.aws_region, None))
-    return {*asked, *configuration.checks(settings), *task.checks(settings), *keys.checks(settings, resolver=None)}
+    told = {**keys.checks(settings, resolver=None), **domains.checks(settings, resolver=None)}
+    return {*asked, *configuration.checks(settings), *task.checks(settings), *told}
 
 
 def test_whatever_a_page_has_doctor_check_alone_is_one_of_its_checks() -> None:

@@ -286,6 +286,27 @@ def test_own_networks_are_those_of_the_second_variable_where_it_is_set(imap: Env
     assert problem.startswith("NETWORK_CIDR: is not a list of networks")
 
 
+def test_domains_that_may_be_hosted_are_read_in_lower_case(smtp_in: Environment) -> None:
+    loaded = load(smtp_in | {"MAIL_DOMAINS": " Example.com  xn--mnchen-3ya.example"})
+    assert loaded.mail_domains == ("example.com", "xn--mnchen-3ya.example")
+    assert loaded.shown()["MAIL_DOMAINS"] == "example.com xn--mnchen-3ya.example"
+    assert load(smtp_in).mail_domains is None
+
+
+@pytest.mark.parametrize(
+    "text", ["com", "example.com,example.org", "*.example.com", ".example.com", "m\u00fcnchen.example", "\u00a0"]
+)
+def test_what_is_no_list_of_domains_is_refused(smtp_in: Environment, text: str) -> None:
+    (problem,) = problems_of(smtp_in | {"MAIL_DOMAINS": text})
+    assert problem.startswith("MAIL_DOMAINS: is not a ")
+
+
+def test_the_services_own_hosts_are_those_of_every_tier_and_where_the_relays_deliver(smtp_in: Environment) -> None:
+    names = {"imap.mail.example.com", "smtp-in.mail.example.com", "smtp-out.mail.example.com"}
+    assert load(smtp_in).own_hosts == names
+    assert load(smtp_in | {"IMAP_INTERNAL_HOST": "Imap.Internal"}).own_hosts == {*names, "imap.internal"}
+
+
 def test_a_master_user_that_can_log_in_from_nowhere_is_a_warning(imap: Environment) -> None:
     password = {"MASTER_PASSWORD": "a long enough one"}
     assert "NETWORK_CIDR: is not set" in "".join(load(imap | password).warnings)

@@ -38,6 +38,7 @@ from tests.terraform.module import GIVEN, REGION, Module
 from tests.terraform.test_policies import statements
 
 ACTIONS = [
+    "cognito-idp:DescribeUserPoolClient",
     "cognito-idp:ListUsers",
     "dynamodb:BatchGetItem",
     "dynamodb:DeleteItem",
@@ -174,9 +175,10 @@ def examine(settings: Settings, clients: Clients) -> None:
         try:
             check()
         except Harm as harm:
-            found += [harm.fix] if "allow" in str(harm.fix) else []
-        except Absent:
-            pass
+            found += [f"{harm}; {harm.fix}"]
+        except Absent as absent:
+            found += [str(absent)]
+    found = [said for said in found if "allow" in said or "is not authorized" in said]
     if found:
         raise ReconfigureError("; ".join(found))
 

@@ -24,6 +24,9 @@ locals {
     TLS_CERT      = "${local.parameters}/tls-cert"
     TLS_KEY       = "${local.parameters}/tls-key"
   }
+
+  # No row of the table can take mail of another domain.
+  domains = { MAIL_DOMAINS = "example.com" }
 }
 
 module "reconfigure" {
@@ -46,17 +49,18 @@ module "reconfigure" {
     imap = {
       image       = "registry.example.com/mail-imap:1"
       secrets     = merge(local.tls, { MASTER_PASSWORD = "${local.parameters}/master-password" })
-      environment = { NETWORK_CIDR = "10.0.0.0/16" }
+      environment = merge(local.domains, { NETWORK_CIDR = "10.0.0.0/16" })
       memory      = 1024
     }
     smtp-in = {
-      image   = "registry.example.com/mail-smtp-in:1"
-      secrets = local.tls
+      image       = "registry.example.com/mail-smtp-in:1"
+      secrets     = local.tls
+      environment = local.domains
     }
     smtp-out = {
       image       = "registry.example.com/mail-smtp-out:1"
       secrets     = merge(local.tls, { DKIM_PRIVATE_KEY = "${local.parameters}/dkim-private-key" })
-      environment = { RECONFIGURE_MESSAGE_BYTES = "26214400" }
+      environment = merge(local.domains, { RECONFIGURE_MESSAGE_BYTES = "26214400" })
     }
   }
 
