@@ -36,6 +36,8 @@ SETTINGS: dict[str, object] = {
     "connection_rate": 60,
     "connections_per_client": 20,
     "verify_headers": False,
+    "delivery_prefixes": "",
+    "tls_fingerprint": "",
 }
 
 USERS = [CognitoUser(name, True, True, str(2001 + at)) for at, name in enumerate(("alice", "bob", "carol"))]
