@@ -18,7 +18,7 @@ _UNANSWERED = frozenset({b"D", b"A", b"K"})  # macros, the end of a message, the
 
 # What a milter says.
 CONTINUE, ACCEPT, TEMPFAIL = b"c", b"a", b"t"
-_CHANGE_HEADER = b"m"
+_CHANGE_HEADER, _INSERT_HEADER, _REPLY = b"m", b"i", b"y"
 
 # What sendmail need not tell (SMFIP_NOCONNECT and so on).
 NO_CONNECT, NO_HELO, NO_RCPT, NO_BODY, NO_HEADERS, NO_END_OF_HEADER, NO_UNKNOWN, NO_DATA = (
@@ -32,6 +32,7 @@ NO_CONNECT, NO_HELO, NO_RCPT, NO_BODY, NO_HEADERS, NO_END_OF_HEADER, NO_UNKNOWN,
     0x200,
 )
 HEADERS_ONLY = NO_CONNECT | NO_HELO | NO_RCPT | NO_BODY | NO_END_OF_HEADER | NO_UNKNOWN | NO_DATA
+ADDS_HEADERS = 0x01  # SMFIF_ADDHDRS
 CHANGES_HEADERS = 0x10  # SMFIF_CHGHDRS
 
 _LENGTH = struct.Struct("!I")
@@ -77,6 +78,16 @@ async def converse(
 def removal(name: bytes, index: int) -> bytes:
     """Return the packet that removes a header field: the `index`-th of its name, from 1, as they came."""
     return _CHANGE_HEADER + _LENGTH.pack(index) + name + b"\0\0"
+
+
+def insertion(name: bytes, value: bytes) -> bytes:
+    """Return the packet that puts a header field before all others."""
+    return _INSERT_HEADER + _LENGTH.pack(0) + name + b"\0" + value + b"\0"
+
+
+def reply(text: bytes) -> bytes:
+    """Return the verdict that is an answer to the client: code, enhanced code (RFC 3463) and text, without "%"."""
+    return _REPLY + text + b"\0"
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

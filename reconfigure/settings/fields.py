@@ -461,6 +461,14 @@ class Settings:
         default=False,
         metadata=_fine("On smtp-in: check DKIM and DMARC, and say what came of it in a header.", parse.SWITCH),
     )
+    hosted_from: Literal["mark", "refuse"] = field(
+        default="mark",
+        metadata=_fine(
+            "On smtp-in with `RECONFIGURE_VERIFY_HEADERS`: what becomes of mail whose `From:` is of a hosted domain, or"
+            " not one address, and does not pass DMARC.",
+            parse.one_of(("mark", "refuse")),
+        ),
+    )
     http: Endpoint | None = field(
         default=Endpoint("127.0.0.1", 9180),
         metadata=_fine("Where `run` answers HTTP: the page, `/health`, `/status` and `/metrics`.", parse.LOOPBACK),
