@@ -29,8 +29,8 @@ def command(folder: Path, user: str | None, group: str | None, hosted: Path | No
 
     Authentication-Results, ARC and the like are for receiving servers to write. On the socket `verdicts` it is asked
     before any other milter, so that none sees one from outside; on `results` after all others, and takes out what they
-    were led to write; with --hosted it marks or refuses mail that only claims to be from a domain of this service. It
-    reads no settings and needs no environment.
+    were led to write; with --hosted it marks or refuses mail that only claims to be from a domain of this service. On
+    `complete` it adds a Date: and a Message-ID: where they are missing. It reads no settings and needs no environment.
 
     \b
     Example:

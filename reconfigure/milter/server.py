@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from reconfigure import account, doors
-from reconfigure.milter import results, verdicts
+from reconfigure.milter import complete, results, verdicts
 from reconfigure.milter.hosted import Hosted
 
 log = structlog.get_logger()
@@ -22,7 +22,11 @@ log = structlog.get_logger()
 
 def milters(hosted: Hosted | None) -> Mapping[str, doors.Handler]:
     """Return what serves each socket, by the socket's name."""
-    return {"verdicts": verdicts.serve, "results": partial(results.serve, hosted=hosted)}
+    return {
+        "verdicts": verdicts.serve,
+        "complete": complete.serve,
+        "results": partial(results.serve, hosted=hosted),
+    }
 
 
 def serve(folder: Path, *, user: str | None, group: str | None, hosted: Path | None = None) -> None:

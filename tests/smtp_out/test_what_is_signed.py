@@ -1,16 +1,23 @@
 """What a signature holds: the shipped sendmail and opendkim sign, the internet is a sink, dkimpy is the receiver."""
 
+import re
+import time
 from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
 
 from stack.sink import Sink
+from tests.milter.conftest import Filter, safe, start
 from tests.sendmail.configured import configure
 from tests.sendmail.listening import listening
 from tests.smtp_out.conftest import Signer
 from tests.stack.processes import LOOPBACK, free_ports, service
 from tests.system.signatures import signatures
+
+__all__ = ["safe", "start"]  # fixtures
 
 Leave = Callable[[str], bytes]
 HEADER = {
@@ -23,7 +30,7 @@ HEADER = {
     "Content-Type": "text/plain; charset=utf-8",
     "Content-Transfer-Encoding": "8bit",
 }
-ONCE = ["From", "Subject", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"]
+ONCE = ["From", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"]
 
 
 def text(fields: dict[str, str]) -> str:
@@ -31,12 +38,13 @@ def text(fields: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def leave(signer: Signer, tmp_path: Path) -> Iterator[Leave]:
+def leave(signer: Signer, start: Callable[..., Filter], safe: Path, tmp_path: Path) -> Iterator[Leave]:
     """Submit a message as alice and return it as it has left."""
     smtp, http = free_ports(2)
     folder = tmp_path / "tier"
     folder.mkdir()
-    tier = configure("smtp-out", folder, filters={"opendkim": signer.socket})
+    start()
+    tier = configure("smtp-out", folder, filters={"complete": safe / "complete", "opendkim": signer.socket})
     user = {"auth_authen": "alice", "auth_type": "PLAIN"}
     sink = Sink(f"http://{LOOPBACK}:{http}")
     with (
@@ -83,6 +91,16 @@ def test_a_field_that_is_changed_or_taken_away_ends_the_signature(signer: Signer
 
 
 @pytest.mark.parametrize("missing", ["Date", "Message-ID", "Subject", "To"])
-def test_what_sendmail_adds_by_itself_leaves_the_signature_as_it_is(signer: Signer, leave: Leave, missing: str) -> None:
-    assert holds(leave(text({name: value for name, value in HEADER.items() if name != missing})), signer)
-    assert holds(leave(text({"From": HEADER["From"]})), signer)
+def test_what_a_client_left_out_is_added_before_it_is_signed(signer: Signer, leave: Leave, missing: str) -> None:
+    for header in ({name: value for name, value in HEADER.items() if name != missing}, {"From": HEADER["From"]}):
+        left = leave(text(header))
+        assert holds(left, signer)
+        [date], [identifier] = (message_from_bytes(left).get_all(name, []) for name in ("Date", "Message-ID"))
+        assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 3600 or date == header.get("Date")
+        assert re.fullmatch(r"<\w+@smtp-out\.control\.example>", identifier) or identifier == header.get("Message-ID")
+
+
+@pytest.mark.parametrize("name", ["Date", "Message-ID", "Subject", "MIME-Version", "Content-Type"])
+def test_a_field_without_a_value_leaves_with_a_signature_that_holds(signer: Signer, leave: Leave, name: str) -> None:
+    for value in ("", " ", "\r\n "):
+        assert holds(leave(text(HEADER | {name: value})), signer), value

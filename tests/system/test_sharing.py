@@ -18,7 +18,7 @@ SETTINGS = {"RECONFIGURE_VERIFY_HEADERS": "yes", "MASTER_PASSWORD": "a long pass
 FORMER = {"/var/lib/reconfigure": "970", "/var/spool/mqueue": "972"}
 
 DKIM_KEY, SIGNER = "secrets/dkim.private", "opendkim/opendkim.sock"
-OF_RELAYS = {"milter/verdicts", "milter/results", "secrets/tls.key"}
+OF_RELAYS = {"milter/verdicts", "milter/complete", "milter/results", "secrets/tls.key"}
 REACHED: Mapping[Tier, Mapping[str, set[str]]] = {
     Tier.IMAP: {"sendmail": set(), "auth": {"login/dovecot"}, "imap-login": set(), "reconfigure login": set()},
     Tier.SMTP_IN: {
