@@ -595,10 +595,10 @@ class Settings:
         return self.login_trusted_networks or self.network_cidr or Networks()
 
     @property
-    def delivery_prefixes(self) -> str:
-        """The first numbers of addresses in `delivery_networks`, with blanks between them."""
+    def delivery_prefixes(self) -> tuple[str, ...]:
+        """The first numbers of addresses in `delivery_networks`, with dots between them."""
         networks = (each for each in self.delivery_networks or () if isinstance(each, IPv4Network))
-        return " ".join(prefix for network in networks for prefix in comparable.prefixes(network))
+        return tuple(prefix for network in networks for prefix in comparable.prefixes(network))
 
     @property
     def tls_fingerprint(self) -> str:

@@ -12,8 +12,10 @@ dnl Clients are asked for a certificate; one without goes on, and is refused bel
 define(`confTLS_SRV_OPTIONS', `')dnl
 define(`confCERT_FINGERPRINT_ALGORITHM', `sha256')dnl
 LOCAL_CONFIG
-# Addresses, by their first numbers, of networks that may deliver without a certificate.
-C{DeliveryNetworks}{{ settings.delivery_prefixes }}
+# Addresses, by their first numbers, of networks that may deliver without a certificate. A line each: sendmail cuts long ones.
+{% for prefix in settings.delivery_prefixes %}
+C{DeliveryNetworks}{{ prefix }}
+{% endfor %}
 
 LOCAL_RULESETS
 ######################################################################
