@@ -19,6 +19,7 @@ from reconfigure.settings.fields import SPECS
 from reconfigure.tiers import StaticSpec
 
 FOLDER_MODE = 0o755
+DERIVED = ("host_name", "delivery_prefixes", "tls_fingerprint")
 RECORD_NAME = "static.json"  # in the state folder, which outlives a container
 
 
@@ -38,7 +39,7 @@ class _Hidden:
 
 def visible(settings: Settings) -> Mapping[str, object]:
     """Return what static templates see as `settings`: every setting by its field's name, paths as text, and more."""
-    found: dict[str, object] = {"host_name": settings.host_name}
+    found: dict[str, object] = {name: getattr(settings, name) for name in DERIVED}
     for spec in SPECS:
         value = getattr(settings, spec.field)
         masked = value is not None and spec.about.kind.mask is not str

@@ -73,6 +73,17 @@ class Project:
             path.write_text(text)
         return path
 
+    @property
+    def tier(self) -> Path:
+        """The tiers' certificate and its key, as a file: who shows it to the delivery tier is a relay."""
+        path = self.folder / "tier.pem"
+        made = self.environ()
+        text = made["TLS_CERT"] + made["TLS_KEY"]
+        if not path.exists() or path.read_text() != text:
+            path.touch(mode=0o600)
+            path.write_text(text)
+        return path
+
     def up(self, *services: str) -> None:
         """Create and start what is not there; none named means all.
 
@@ -102,7 +113,7 @@ class Project:
         if left := self.engine.find(self.project):
             raise CommandError("compose down", code=0, stdout="", stderr=f"left over: {', '.join(left)}")
         if volumes:
-            for name in ("keys.json", "ca.pem"):
+            for name in ("keys.json", "ca.pem", "tier.pem"):
                 (self.folder / name).unlink(missing_ok=True)
 
     def container(self, service: str) -> str:

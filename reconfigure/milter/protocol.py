@@ -13,12 +13,13 @@ SESSION_SECONDS = 3600.0  # without a word; sendmail's own limit for a command i
 
 # What sendmail says.
 CONNECT, HELO, MAIL, HEADER, END_OF_MESSAGE, ABORT = b"C", b"H", b"M", b"L", b"E", b"A"
+MACROS = b"D"
 _NEGOTIATE, _QUIT = b"O", b"Q"
-_UNANSWERED = frozenset({b"D", b"A", b"K"})  # macros, the end of a message, the end of a session in a kept connection
+_UNANSWERED = frozenset({MACROS, b"A", b"K"})  # macros, the end of a message, the end of a session in a kept connection
 
 # What a milter says.
 CONTINUE, ACCEPT, TEMPFAIL = b"c", b"a", b"t"
-_CHANGE_HEADER = b"m"
+_CHANGE_HEADER, _ADD_HEADER, _INSERT_HEADER, _REPLY = b"m", b"h", b"i", b"y"
 
 # What sendmail need not tell (SMFIP_NOCONNECT and so on).
 NO_CONNECT, NO_HELO, NO_RCPT, NO_BODY, NO_HEADERS, NO_END_OF_HEADER, NO_UNKNOWN, NO_DATA = (
@@ -32,6 +33,7 @@ NO_CONNECT, NO_HELO, NO_RCPT, NO_BODY, NO_HEADERS, NO_END_OF_HEADER, NO_UNKNOWN,
     0x200,
 )
 HEADERS_ONLY = NO_CONNECT | NO_HELO | NO_RCPT | NO_BODY | NO_END_OF_HEADER | NO_UNKNOWN | NO_DATA
+ADDS_HEADERS = 0x01  # SMFIF_ADDHDRS
 CHANGES_HEADERS = 0x10  # SMFIF_CHGHDRS
 
 _LENGTH = struct.Struct("!I")
@@ -77,6 +79,27 @@ async def converse(
 def removal(name: bytes, index: int) -> bytes:
     """Return the packet that removes a header field: the `index`-th of its name, from 1, as they came."""
     return _CHANGE_HEADER + _LENGTH.pack(index) + name + b"\0\0"
+
+
+def addition(name: bytes, value: bytes) -> bytes:
+    """Return the packet that puts a header field behind all others."""
+    return _ADD_HEADER + name + b"\0" + value + b"\0"
+
+
+def insertion(name: bytes, value: bytes) -> bytes:
+    """Return the packet that puts a header field before all others."""
+    return _INSERT_HEADER + _LENGTH.pack(0) + name + b"\0" + value + b"\0"
+
+
+def reply(text: bytes) -> bytes:
+    """Return the verdict that is an answer to the client: code, enhanced code (RFC 3463) and text, without "%"."""
+    return _REPLY + text + b"\0"
+
+
+def macros(data: bytes) -> dict[bytes, bytes]:
+    """Return the macros that sendmail tells before a command, by name: j, or {auth_authen}."""
+    words = data[1:].split(b"\0")
+    return dict(zip(words[::2], words[1::2], strict=False))
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from reconfigure.settings import parse
+from reconfigure.settings import comparable, parse
 from reconfigure.settings.parse import Domains, Endpoint, Kind, Networks, Secret, number, whole
 
 
@@ -426,6 +427,14 @@ class Settings:
     read_attempts: int = field(
         default=3, metadata=_fine("Attempts at one page of a source before the pass fails.", whole(1, 20))
     )
+    delivery_networks: Networks | None = field(
+        default=None,
+        metadata=_fine(
+            "On imap: networks from which mail is taken without a certificate of the relays; `0.0.0.0/0` for all."
+            " Unset: from the container itself alone.",
+            parse.IPV4_NETWORKS,
+        ),
+    )
     message_bytes: int = field(
         default=52_428_800,
         metadata=_fine("Largest message that is taken, as it is transferred.", whole(65_536, 1_073_741_824, "bytes")),
@@ -461,6 +470,14 @@ class Settings:
     verify_headers: bool = field(
         default=False,
         metadata=_fine("On smtp-in: check DKIM and DMARC, and say what came of it in a header.", parse.SWITCH),
+    )
+    hosted_from: Literal["mark", "refuse"] = field(
+        default="mark",
+        metadata=_fine(
+            "On smtp-in with `RECONFIGURE_VERIFY_HEADERS`: what becomes of mail whose `From:` is of a hosted domain, or"
+            " not one address, and does not pass DMARC.",
+            parse.one_of(("mark", "refuse")),
+        ),
     )
     http: Endpoint | None = field(
         default=Endpoint("127.0.0.1", 9180),
@@ -591,6 +608,17 @@ class Settings:
     def own_networks(self) -> Networks:
         """The networks of the service itself."""
         return self.login_trusted_networks or self.network_cidr or Networks()
+
+    @property
+    def delivery_prefixes(self) -> tuple[str, ...]:
+        """The first numbers of addresses in `delivery_networks`, with dots between them."""
+        networks = (each for each in self.delivery_networks or () if isinstance(each, IPv4Network))
+        return tuple(prefix for network in networks for prefix in comparable.prefixes(network))
+
+    @property
+    def tls_fingerprint(self) -> str:
+        """The SHA-256 of the tier's certificate as sendmail writes it; empty where there is none."""
+        return "" if self.tls_cert is None else comparable.fingerprint(self.tls_cert.reveal())
 
     def shown(self) -> dict[str, str | int | float | bool | None]:
         """Return environment name → value as anyone may see it: secrets masked, the ping URL cut to its host."""

@@ -321,3 +321,13 @@ def _read_domains(text: str) -> Domains:
 
 
 DOMAINS = Kind(_read_domains, "domains with blanks between them, such as example.com example.org (xn-- forms)")
+
+
+def _read_ipv4_networks(text: str) -> Networks:
+    networks = _read_networks(text)
+    if any(network.version != 4 for network in networks):  # noqa: PLR2004
+        raise WrongValueError("holds an IPv6 network, from which nobody comes")
+    return networks
+
+
+IPV4_NETWORKS = Kind(_read_ipv4_networks, "IPv4 networks with blanks between them, such as 10.0.1.0/24 10.0.2.0/24")

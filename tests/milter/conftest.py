@@ -76,13 +76,13 @@ def safe() -> Iterator[Path]:
 
 
 @pytest.fixture
-def start(safe: Path, tmp_path: Path) -> Iterator[Callable[[], Filter]]:
-    """Start the milter, with nothing in its environment."""
+def start(safe: Path, tmp_path: Path) -> Iterator[Callable[..., Filter]]:
+    """Start the milter, with nothing in its environment and perhaps more on its command line."""
     started: list[Filter] = []
 
-    def start() -> Filter:
+    def start(*more: str) -> Filter:
         log_path = tmp_path / f"milter-{len(started)}.log"
-        command = [sys.executable, "-m", "reconfigure", "milter", "--folder", str(safe), "--tier", "smtp-in"]
+        command = [sys.executable, "-m", "reconfigure", "milter", "--folder", str(safe), "--tier", "smtp-in", *more]
         with log_path.open("wb") as log:
             process = subprocess.Popen(command, env={"PATH": os.environ["PATH"]}, stdout=log, stderr=log)
         started.append(Filter(safe / "verdicts", log_path, process))
@@ -100,7 +100,7 @@ def start(safe: Path, tmp_path: Path) -> Iterator[Callable[[], Filter]]:
 
 
 @pytest.fixture
-def milter(start: Callable[[], Filter]) -> Filter:
+def milter(start: Callable[..., Filter]) -> Filter:
     return start()
 
 

@@ -26,13 +26,14 @@ class Pairs(World):
     def door(self, task: str) -> Door:
         """Return where a task takes mail; its certificate is its tier's."""
         tier = TASKS[task]
-        submission = tier is Tier.SMTP_OUT
+        submission, delivery = tier is Tier.SMTP_OUT, tier is Tier.IMAP
         return Door(
             host=self.ip(task),
             port=587 if submission else 25,
             name=self.name(tier),
-            tls="starttls" if submission else "none",
+            tls="starttls" if submission or delivery else "none",
             authorities=str(self.ca),
+            shown=str(self.tier) if delivery else None,
         )
 
     def box(self, task: str) -> Box:

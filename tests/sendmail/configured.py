@@ -36,6 +36,8 @@ SETTINGS: dict[str, object] = {
     "connection_rate": 60,
     "connections_per_client": 20,
     "verify_headers": False,
+    "delivery_prefixes": (),
+    "tls_fingerprint": "",
 }
 
 USERS = [CognitoUser(name, True, True, str(2001 + at)) for at, name in enumerate(("alice", "bob", "carol"))]
@@ -122,7 +124,7 @@ def built(tier: str, folder: Path) -> str:
     return made.read_text(encoding="ascii")
 
 
-def configure(tier: str, folder: Path, *, filters: Mapping[str, Path] | None = None, **other: str) -> Configured:
+def configure(tier: str, folder: Path, *, filters: Mapping[str, Path] | None = None, **other: object) -> Configured:
     """Write a tier's configuration and the maps of every case of the contract.
 
     Args:
@@ -160,7 +162,7 @@ def _asking(text: str, filters: Mapping[str, Path]) -> str:
     return f"{text}O InputMailFilters={', '.join(filters)}\n" if filters else text
 
 
-def write_maps(tier: str, folder: Path, rows: list[RawRow], **other: str) -> None:
+def write_maps(tier: str, folder: Path, rows: list[RawRow], **other: object) -> None:
     """Render and compile the tier's files where its configuration looks for them."""
     manifest = load_manifest(ROOT / "templates", tier)
     texts = {key: value for key, value in (SETTINGS | other).items() if isinstance(value, str)}

@@ -85,6 +85,7 @@ def listening(
     *,
     macros: Mapping[str, str] | None = None,
     internet: int | None = None,
+    milters: bool = False,
 ) -> Iterator[Listener]:
     """Run a tier's daemon; what it takes stays in its queue until `work_off`.
 
@@ -92,9 +93,11 @@ def listening(
         tier: a folder that `configure` made; its sendmail.cf is changed.
         macros: values that every session begins with.
         internet: port of a server on this machine that stands for every other.
+        milters: whether those are asked that `configure` was given.
     """
     folder, [port] = tier.folder, free_ports(1)
-    text = _OUTSIDE.sub("", (folder / "sendmail.cf").read_text(encoding="ascii"))
+    text = (folder / "sendmail.cf").read_text(encoding="ascii")
+    text = text if milters else _OUTSIDE.sub("", text)
     text = _DAEMONS.sub("", text) + f"O DaemonPortOptions=Name=MTA, Family=inet, Addr={LOOPBACK}, Port={port}, M=E\n"
     given = "".join(f"D{{{name}}}{value}\n" for name, value in (macros or {}).items())
     text = text.replace("\nV10/Berkeley\n", f"\nV10/Berkeley\n{given}")

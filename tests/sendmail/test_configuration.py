@@ -61,7 +61,7 @@ def test_verification_is_asked_for_only_when_it_is_on_and_never_stops_mail(tmp_p
     assert not [line for line in filters if "F=" in line]
 
 
-@pytest.mark.parametrize(("tier", "after"), [("smtp-in", ""), ("smtp-out", ", login, opendkim")])
+@pytest.mark.parametrize(("tier", "after"), [("smtp-in", ""), ("smtp-out", ", login, complete, opendkim")])
 def test_what_comes_from_outside_is_shown_first_to_the_milter_that_takes_its_verdicts_away(
     tier: str, after: str, tmp_path: Path
 ) -> None:

@@ -341,3 +341,14 @@ def test_a_ping_url_that_is_not_http_means_no_pings_and_a_warning_that_does_not_
     assert settings.healthcheck_ping_url is None
     (warning,) = (line for line in settings.warnings if line.startswith("HEALTHCHECK_PING_URL: "))
     assert text not in warning
+
+
+def test_networks_that_may_deliver_are_ipv4_and_none_where_none_are_named(imap: Environment) -> None:
+    assert load(imap).delivery_prefixes == ()
+    given = "10.1.2.128/25 10.7.0.0/16 192.0.2.1"
+    shown = load(imap | {"RECONFIGURE_DELIVERY_NETWORKS": given}).delivery_prefixes
+    assert shown == (*(f"10.1.2.{number}" for number in range(128, 256)), "10.7", "192.0.2.1")
+    everybody = load(imap | {"RECONFIGURE_DELIVERY_NETWORKS": "0.0.0.0/0"}).delivery_prefixes
+    assert everybody == tuple(str(number) for number in range(256))
+    [problem] = problems_of(imap | {"RECONFIGURE_DELIVERY_NETWORKS": "10.0.0.0/8 2001:db8::/56"})
+    assert problem.startswith("RECONFIGURE_DELIVERY_NETWORKS: holds an IPv6 network")

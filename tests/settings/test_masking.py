@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
+import hashlib
 import json
+import ssl
 import subprocess
 import sys
 from datetime import datetime
@@ -124,6 +126,8 @@ def test_real_keys_and_certificates_are_taken_as_they_are(
     private = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
     pem = {"TLS_KEY": private, "TLS_CERT": certificate, "TLS_CA_BUNDLE": certificate * 3}
     loaded = load(imap | pem, secrets_required=True)
+    der = ssl.PEM_cert_to_DER_cert(certificate)
+    assert loaded.tls_fingerprint.replace(":", "").lower() == hashlib.sha256(der).hexdigest()
     assert [loaded.tls_key, loaded.tls_cert, loaded.tls_ca_bundle] == [*map(Secret, pem.values())]
 
 

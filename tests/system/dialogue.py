@@ -63,17 +63,24 @@ class NotTakenError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """Where and how to speak: `tls` is "none", "starttls" or "implicit", checked against `authorities` and `name`."""
+    """Where and how to speak: `tls` is "none", "starttls" or "implicit", checked against `authorities` and `name`.
+
+    `shown` is a file with the client's own certificate and key.
+    """
 
     host: str
     port: int
     name: str
     tls: str = "none"
     authorities: str | None = None
+    shown: str | None = None
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS side, which believes in the given authorities only."""
-        return ssl.create_default_context(cafile=self.authorities)
+        context = ssl.create_default_context(cafile=self.authorities)
+        if self.shown is not None:
+            context.load_cert_chain(self.shown)
+        return context
 
 
 class Dialogue:

@@ -26,18 +26,19 @@ class Mail:
 
     @cached_property
     def doors(self) -> dict[Tier, Door]:
-        """Where each tier takes mail: port 25, and submission by STARTTLS."""
+        """Where each tier takes mail: port 25, as a relay where it takes it from relays, and submission by STARTTLS."""
         return {tier: self.door(tier) for tier in Tier}
 
     def door(self, tier: Tier, *, port: int | None = None, tls: str | None = None) -> Door:
         """Return a way in; the tier's usual one where nothing else is asked for."""
-        submission = tier is Tier.SMTP_OUT
+        submission, delivery = tier is Tier.SMTP_OUT, tier is Tier.IMAP
         return Door(
             host=self.world.ip(tier),
             port=port or (587 if submission else 25),
             name=self.world.name(tier),
-            tls=tls or ("starttls" if submission else "none"),
+            tls=tls or ("starttls" if submission or delivery else "none"),
             authorities=str(self.world.ca),
+            shown=str(self.world.tier) if delivery else None,
         )
 
     @cached_property

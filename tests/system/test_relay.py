@@ -1,11 +1,13 @@
 """Hosted mail goes to the delivery tier over verified TLS, or it waits."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
 
 from reconfigure.settings import Tier
 from stack.world import World
+from tests.system import dialogue
 from tests.system.letters import Letter
 from tests.system.mail import Mail
 from tests.system.patience import until
@@ -34,3 +36,11 @@ def test_mail_waits_where_the_delivery_tier_cannot_be_verified(mistrusting: Worl
         seconds=30,
     )
     assert not mail.inbox("alice")[letter.ident]
+
+
+@pytest.mark.parametrize("tls", ["none", "starttls"])
+def test_a_neighbour_that_is_no_relay_delivers_nothing(mail: Mail, tls: str) -> None:
+    door = dataclasses.replace(mail.doors[Tier.IMAP], tls=tls, shown=None)
+
+    assert dialogue.send(door, [Letter.to("alice@example.com")])[0].verdict == "451 4.7.1"
+    assert mail.ask(Tier.IMAP, "alice@example.com").good

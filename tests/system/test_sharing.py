@@ -18,17 +18,17 @@ SETTINGS = {"RECONFIGURE_VERIFY_HEADERS": "yes", "MASTER_PASSWORD": "a long pass
 FORMER = {"/var/lib/reconfigure": "970", "/var/spool/mqueue": "972"}
 
 DKIM_KEY, SIGNER = "secrets/dkim.private", "opendkim/opendkim.sock"
-VERDICTS = {"milter/verdicts", "milter/results"}
+OF_RELAYS = {"milter/verdicts", "milter/complete", "milter/results", "secrets/tls.key"}
 REACHED: Mapping[Tier, Mapping[str, set[str]]] = {
     Tier.IMAP: {"sendmail": set(), "auth": {"login/dovecot"}, "imap-login": set(), "reconfigure login": set()},
     Tier.SMTP_IN: {
-        "sendmail": {SIGNER, "opendmarc/opendmarc.sock"} | VERDICTS,
+        "sendmail": {SIGNER, "opendmarc/opendmarc.sock"} | OF_RELAYS,
         "opendkim": {SIGNER},
         "opendmarc": {"opendmarc/opendmarc.sock"},
         "reconfigure run": {"supervisor.sock"},
     },
     Tier.SMTP_OUT: {
-        "sendmail": {SIGNER, "login/mux", "login/gate"} | VERDICTS,
+        "sendmail": {SIGNER, "login/mux", "login/gate"} | OF_RELAYS,
         "opendkim": {SIGNER, DKIM_KEY},
         "reconfigure run": {"supervisor.sock"},
         "reconfigure login": set(),

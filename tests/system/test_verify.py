@@ -139,6 +139,15 @@ def test_sender_writes_no_result_of_its_own(mail: Mail, verifier: Beside) -> Non
     assert "dmarc=" not in said
 
 
+@pytest.mark.parametrize(("sender", "marked"), [("bob@example.com", True), ("bob@example.org", False)])
+def test_stranger_under_a_hosted_domain_is_marked(mail: Mail, verifier: Beside, sender: str, *, marked: bool) -> None:
+    letter = Letter.to("alice@example.com", sender=sender)
+
+    said = _results(mail, verifier, letter, letter.text)
+
+    assert (f"{OURS}x-hosted-from=fail header.from=example.com" in said) is marked
+
+
 def test_mail_is_put_off_while_the_milter_that_takes_verdicts_away_is_down(mail: Mail, verifier: Beside) -> None:
     letter = dataclasses.replace(Letter.to("alice@example.com"), headers=FORGED)
     door = dataclasses.replace(mail.doors[Tier.SMTP_IN], host=verifier.host)

@@ -5,6 +5,10 @@ dnl
 dnl Keys of the map `mailertable':
 dnl	domain			esmtp:[host of the delivery tier]
 divert(0)dnl
+dnl The delivery tier takes mail from whoever shows this tier's certificate (delivering.m4). A server of the world that asks
+dnl for one is shown it, too.
+define(`confCLIENT_CERT', `{{ settings.secrets_dir }}/tls.crt')dnl
+define(`confCLIENT_KEY', `{{ settings.secrets_dir }}/tls.key')dnl
 LOCAL_CONFIG
 # Two names for one map: see `access'.
 Kmailertable btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/mailertable

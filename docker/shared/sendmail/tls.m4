@@ -9,7 +9,8 @@ define(`confCACERT_PATH', `{{ settings.secrets_dir }}')dnl
 define(`confCACERT', `{{ settings.secrets_dir }}/ca-bundle.pem')dnl
 define(`confSERVER_CERT', `{{ settings.secrets_dir }}/tls.crt')dnl
 define(`confSERVER_KEY', `{{ settings.secrets_dir }}/tls.key')dnl
-dnl sendmail reads the key as root and yet asks that RUN_AS_USER could: it is root:ssl-cert 0640, and that account is in the group.
+dnl sendmail reads the key as root and yet asks that RUN_AS_USER could: it is 0640, and that account is in its group. (As a
+dnl client, relay.m4, it reads it as that account.)
 define(`confDONT_BLAME_SENDMAIL', `GroupReadableKeyFile')dnl
 dnl V: clients are not asked for a certificate, which upsets some and proves nothing here.
 define(`confTLS_SRV_OPTIONS', `V')dnl
