@@ -12,13 +12,14 @@ LONGEST_PACKET = 65_536  # with the letter
 SESSION_SECONDS = 3600.0  # without a word; sendmail's own limit for a command is as long
 
 # What sendmail says.
-CONNECT, HELO, MAIL, HEADER, END_OF_MESSAGE, ABORT = b"C", b"H", b"M", b"L", b"E", b"A"
+CONNECT, HELO, MAIL, RECIPIENT, HEADER, END_OF_MESSAGE, ABORT = b"C", b"H", b"M", b"R", b"L", b"E", b"A"
+MACROS = b"D"  # the letter of the command that they are for, then names and values, each ended by NUL
 _NEGOTIATE, _QUIT = b"O", b"Q"
 _UNANSWERED = frozenset({b"D", b"A", b"K"})  # macros, the end of a message, the end of a session in a kept connection
 
 # What a milter says.
 CONTINUE, ACCEPT, TEMPFAIL = b"c", b"a", b"t"
-_CHANGE_HEADER = b"m"
+_CHANGE_HEADER, _REPLY = b"m", b"y"
 
 # What sendmail need not tell (SMFIP_NOCONNECT and so on).
 NO_CONNECT, NO_HELO, NO_RCPT, NO_BODY, NO_HEADERS, NO_END_OF_HEADER, NO_UNKNOWN, NO_DATA = (
@@ -77,6 +78,22 @@ async def converse(
 def removal(name: bytes, index: int) -> bytes:
     """Return the packet that removes a header field: the `index`-th of its name, from 1, as they came."""
     return _CHANGE_HEADER + _LENGTH.pack(index) + name + b"\0\0"
+
+
+def reply(text: str) -> bytes:
+    """Return the verdict that sendmail says in these words.
+
+    Args:
+        text: a code and an enhanced one (RFC 3463) and a line of ASCII; without a per cent sign, which sendmail reads
+            as the beginning of a format.
+    """
+    return _REPLY + text.encode("ascii") + b"\0"
+
+
+def macros(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return which command a packet of macros is for, and the macros: `{auth_authen}` has its braces."""
+    texts = data[1:].split(b"\0")
+    return data[:1], dict(zip(texts[::2], texts[1::2], strict=False))
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
