@@ -43,6 +43,7 @@ def amend(base: Directory, named: Mapping[str, RawRow | None]) -> Directory | No
         quarantine=Quarantine(base.quarantine.counts),
         rows=base.rows + added,
         folded=base.folded,
+        sending_limits=base.sending_limits,
     )
 
 

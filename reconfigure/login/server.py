@@ -27,7 +27,7 @@ from reconfigure.login.served import Served
 from reconfigure.sending import ledger
 from reconfigure.sending.book import Book
 from reconfigure.sending.holds import Holds
-from reconfigure.sending.limits import limits_of
+from reconfigure.sending.limits import Granted, limits_of
 from reconfigure.settings import Settings, Tier
 
 log = structlog.get_logger()
@@ -128,10 +128,14 @@ class _Sending:
     """
 
     def __init__(self, settings: Settings) -> None:
-        limits = limits_of(settings)
         self._changed = asyncio.Event()
         self.ledger = ledger.Ledger(settings.sending_dir)
-        self.book = Book(self.ledger, Holds(settings.sending_dir), lambda _user: limits, changed=self._changed.set)
+        self.book = Book(
+            self.ledger,
+            Holds(settings.sending_dir),
+            Granted(settings.state_dir, limits_of(settings)),
+            changed=self._changed.set,
+        )
 
     async def keep(self) -> None:
         """Write changes down, until cancelled."""

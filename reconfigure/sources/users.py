@@ -113,4 +113,5 @@ def _user(record: Mapping[str, Any]) -> CognitoUser:
         confirmed=record["UserStatus"] == "CONFIRMED",
         enabled=record["Enabled"],
         osid=attributes.get("custom:osid"),
+        sending_limit=attributes.get("custom:sending_limit"),
     )

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from reconfigure.sending.limits import Granted, Limits, Sent
 from reconfigure.settings import Tier
-from tests.login.conftest import Helper
+from tests.login.conftest import Helper, serve_users
 from tests.sendmail.configured import configure
 from tests.sendmail.test_flip import sendmail
 
@@ -178,3 +179,34 @@ def test_counts_that_cannot_be_read_are_said_and_do_not_stop_mail(start: Start, 
     helper = start(Tier.SMTP_OUT, sending={"messages_day": "1", "dir": str(tmp_path / "kept")})
     assert [line["level"] for line in helper.log() if line["event"] == "counts_forgotten"] == ["error"]
     assert codes(Submission(helper, tmp_path / "submission").sends("bob", 2)) == {"250": 1, "451 4.7.1": 1}
+
+
+def own_limits(helper: Helper, generation: str, text: str) -> None:
+    """Flip to a generation with these limits."""
+    folder = helper.state / "generations" / generation / "sending"
+    folder.mkdir(parents=True)
+    (folder / "limits").write_text(text)
+    serve_users(helper.state, "alice", "bob", generation=generation)
+
+
+def test_a_users_own_limit_counts_from_the_flip_on(submission: Callable[..., Submission]) -> None:
+    tier = submission(messages_day="2", recipients_day="2")
+    assert codes(tier.sends("bob", 3)) == {"250": 2, "451 4.7.1": 1}
+    with tier.session("bob") as say:  # a session that is open knows it, too
+        own_limits(tier.helper, "2", "# Generated.\nbob\t4\n")
+        assert [say(line)[:3] for line in message("bob")] == ["250", "250", "354", "250"]
+    assert codes(tier.sends("bob", 2)) == {"250": 1, "451 4.7.1": 1}
+    assert codes(tier.sends("alice", 3)) == {"250": 2, "451 4.7.1": 1}
+    own_limits(tier.helper, "3", "alice\t3\nbob\t0\n")
+    assert codes(tier.sends("alice", 2)) == {"250": 1, "451 4.7.1": 1}
+    assert "0 messages" in tier.sends("bob", 1)[0]
+
+
+@pytest.mark.parametrize("text", ["bob\t-1\n", "bob\t\n", "bob 9\n", "bob\t9e9\n", "\xe9\t9\nbob\t\xb9\n", "bob"])
+def test_a_limit_that_cannot_be_read_is_the_one_of_all(text: str, tmp_path: Path) -> None:
+    usual = Limits(day=Sent(1, 2), minute=Sent(3, 4))
+    granted = Granted(tmp_path, usual)
+    assert granted("bob") == usual
+    (tmp_path / "current/sending").mkdir(parents=True)
+    (tmp_path / "current/sending/limits").write_text(text, encoding="latin-1")
+    assert granted("bob") == usual
