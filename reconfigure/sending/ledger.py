@@ -47,6 +47,11 @@ def make_folder(folder: Path, *, user: str | None) -> None:
         ) from error
 
 
+def path_of(folder: Path) -> Path:
+    """Return where the counts are."""
+    return folder / FOLDER / FILE
+
+
 def read(folder: Path, *, now: float) -> Counts:
     """Return what has been counted, to look at.
 
@@ -54,7 +59,7 @@ def read(folder: Path, *, now: float) -> Counts:
         OSError: the file cannot be read; FileNotFoundError where nothing was counted yet.
         ValueError: it is damaged.
     """
-    data = read_plain(folder / FOLDER / FILE)
+    data = read_plain(path_of(folder))
     if len(data) > LARGEST:
         raise ValueError("it is too large")
     return Counts(json.loads(data), now=now)
@@ -69,7 +74,7 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = folder / FOLDER / FILE
+        self._path = path_of(folder)
         self.clock = clock
         self.counts = self._begin(folder)
         self._failed = False

@@ -526,6 +526,10 @@ class Settings:
         default=900.0,
         metadata=_fine("Longest pause after wrong passwords; pauses double up to it.", number(1, 86_400, "seconds")),
     )
+    mail_queue_dir: Path = field(
+        default=Path("/var/spool/mqueue"),
+        metadata=_fine("Where sendmail's queue lies, for `reconfigure sending`.", parse.absolute_path("a folder")),
+    )
     sending_messages_day: int = field(
         default=500,
         metadata=_fine("On smtp-out: messages that one account may send in 24 hours.", whole(1, 10_000_000)),
