@@ -230,13 +230,12 @@ def _row(
     name: str, standing: Standing, *, granted: Granted, hold: Hold | None, queued: tuple[int, int] | None
 ) -> dict[str, Any]:
     day = granted(name).day
-    limited = standing.messages >= day.messages or standing.recipients >= day.recipients
     return {
         "user": name,
         **standing._asdict(),
         "messages_limit": day.messages,
         "recipients_limit": day.recipients,
-        "state": "held" if hold else "limited" if limited else "open",
+        "state": "held" if hold else "limited" if standing.reaches(day) else "open",
         "queued": None if queued is None else queued[0],
         "quarantined": None if queued is None else queued[1],
         "hold": None if hold is None else asdict(hold),

@@ -55,6 +55,10 @@ class Standing(NamedTuple):
     recipients: int
     refused: int
 
+    def reaches(self, day: Sent) -> bool:
+        """Say whether an account may send nothing more today."""
+        return self.messages >= day.messages or self.recipients >= day.recipients
+
 
 class Counts:
     """The accounts of one process. Times are seconds since the epoch.
