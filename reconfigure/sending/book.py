@@ -3,14 +3,14 @@
 Runs in one event loop, so nothing here needs a lock.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from reconfigure.sending.counts import Counts, Kind, Refused
 from reconfigure.sending.holds import Holds
 from reconfigure.sending.ledger import Ledger
-from reconfigure.sending.limits import Limits, Sent
+from reconfigure.sending.limits import Limits
 
 log = structlog.get_logger()
 
@@ -37,21 +37,21 @@ class Book:
         """Return a new session's page."""
         return Session(self)
 
-    def message(self, user: str) -> Refused | None:
+    def message(self, user: str, now: float) -> Refused | None:
         """Count a message, or say why there is to be none."""
-        return self._said(user, self._held(user) or self._counts.message(user, self._limits(user), self.now()))
+        return self._said(user, self._held(user) or self._counts.message(user, self._limits(user), now))
 
-    def recipient(self, user: str) -> Refused | None:
+    def recipient(self, user: str, now: float) -> Refused | None:
         """Count a recipient, or say why there is to be none."""
-        return self._said(user, self._held(user) or self._counts.recipient(user, self._limits(user), self.now()))
+        return self._said(user, self._held(user) or self._counts.recipient(user, self._limits(user), now))
 
     def end(self, user: str) -> Refused | None:
         """Say why a message that has come to its end is not to be taken after all."""
         return self._said(user, self._held(user))
 
-    def take_back(self, user: str, sent: Sent, then: float) -> None:
-        """Take back what came to nothing."""
-        self._counts.take_back(user, sent, then)
+    def take_back(self, user: str, *, message: float, recipients: Iterable[float]) -> None:
+        """Take back what came to nothing; each by when it was counted."""
+        self._counts.take_back(user, message=message, recipients=recipients)
         self._changed()
 
     def now(self) -> float:
@@ -87,25 +87,27 @@ class Session:
         self._book = book
         self._user: str | None = None
         self._began = 0.0
-        self._recipients = 0
+        self._recipients: list[float] = []
 
     def mail(self, user: str | None) -> Refused | None:
         """Begin a message of a user's; None: nobody has logged in, and nothing is counted."""
         self.abort()
         if user is None:
             return None
-        began = self._book.now()
-        refused = self._book.message(user)
+        now = self._book.now()
+        refused = self._book.message(user, now)
         if refused is None:
-            self._user, self._began = user, began
+            self._user, self._began = user, now
         return refused
 
     def recipient(self) -> Refused | None:
         """Add a recipient to the message."""
         if self._user is None:
             return None
-        refused = self._book.recipient(self._user)
-        self._recipients += refused is None
+        now = self._book.now()
+        refused = self._book.recipient(self._user, now)
+        if refused is None:
+            self._recipients.append(now)
         return refused
 
     def end(self) -> Refused | None:
@@ -114,13 +116,16 @@ class Session:
             return None
         refused = self._book.end(self._user)
         if refused is None:
-            self._user, self._recipients = None, 0
+            self._forget()
         else:
             self.abort()
         return refused
 
     def abort(self) -> None:
-        """Forget the message that was begun, if there is one."""
+        """Take the message back that was begun, if there is one."""
         if self._user is not None:
-            self._book.take_back(self._user, Sent(1, self._recipients), self._began)
-        self._user, self._recipients = None, 0
+            self._book.take_back(self._user, message=self._began, recipients=self._recipients)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._user, self._recipients = None, []

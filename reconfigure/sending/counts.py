@@ -5,7 +5,7 @@ what comes to nothing is taken back.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -99,18 +99,19 @@ class Counts:
         """Count something that was not taken since the account is held."""
         return self._refused(self._account(user), Refused(Kind.HELD, "messages", 0, is_news=True), now)
 
-    def take_back(self, user: str, sent: Sent, then: float) -> None:
-        """Take back what was counted and came to nothing.
+    def take_back(self, user: str, *, message: float, recipients: Iterable[float]) -> None:
+        """Take back a message that came to nothing.
 
         Args:
             user: whose.
-            sent: how much.
-            then: when its message was counted.
+            message: when it was counted.
+            recipients: when each of its recipients was.
         """
         account = self._account(user)
         for windows in (account.day, account.minute):
-            for name, number in sent._asdict().items():
-                windows[name].take_back(number, then)
+            windows["messages"].take_back(message)
+            for then in recipients:
+                windows["recipients"].take_back(then)
 
     def standings(self, now: float) -> Iterator[tuple[str, Standing]]:
         """Yield each account that did anything in the last 24 hours."""
@@ -149,11 +150,11 @@ class Counts:
         return None
 
     def _add(self, account: _Account, what: str, now: float) -> None:
-        account.day[what].add(1, now)
-        account.minute[what].add(1, now)
+        account.day[what].add(now)
+        account.minute[what].add(now)
 
     def _refused(self, account: _Account, refused: Refused, now: float) -> Refused:
-        account.day["refused"].add(1, now)
+        account.day["refused"].add(now)
         self.refusals[refused.kind] += 1
         last = account.refused_at.get(refused.kind, float("-inf"))
         account.refused_at[refused.kind] = now

@@ -1,4 +1,4 @@
-"""Sums over the last minute or the last day, in a bounded number of pieces."""
+"""How often something was done in the last minute or the last day, in a bounded number of pieces."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ PARTS = 24
 
 
 class Window:
-    """What was added in the last so many seconds, to within a 24th of them.
+    """What was counted in the last so many seconds, to within a 24th of them.
 
     The piece under way and the 23 before it count. Times are seconds of any one clock that does not matter here; a
     clock that is set back makes nothing forgotten.
@@ -25,17 +25,17 @@ class Window:
         self._drop(now)
         return sum(self._pieces.values())
 
-    def add(self, number: int, now: float) -> None:
-        """Add what was done now."""
+    def add(self, now: float) -> None:
+        """Count one more."""
         self._drop(now)
         piece = self._number(now)
-        self._pieces[piece] = self._pieces.get(piece, 0) + number
+        self._pieces[piece] = self._pieces.get(piece, 0) + 1
 
-    def take_back(self, number: int, then: float) -> None:
-        """Take back what was added at a time; what counts no more is not touched."""
+    def take_back(self, then: float) -> None:
+        """Take back what was counted at a time, if it still counts."""
         piece = self._number(then)
-        if piece in self._pieces:
-            self._pieces[piece] = max(0, self._pieces[piece] - number)
+        if self._pieces.get(piece):
+            self._pieces[piece] -= 1
 
     def pieces(self, now: float) -> dict[int, int]:
         """Return what another process can go on with."""
