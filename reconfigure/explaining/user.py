@@ -50,7 +50,8 @@ def _from_cognito(asked: Asked, name: str, links: list[Link]) -> Uid:
     directory = assemble([], found, high_uids=asked.settings.high_uids)
     refused = [f"refused: {one.code} ({one.field}): {one.detail}" for one in directory.quarantine.listed]
     served = [f"served as UID {user.uid}" for user in directory.users]
-    says = (*served, *refused) or ("not served: only users who are enabled and confirmed are",)
+    limits = [f"may send {number} messages and to {number} recipients a day" for _, number in directory.sending_limits]
+    says = (*served, *limits, *refused) or ("not served: only users who are enabled and confirmed are",)
     links.append(Link(where="validation", state="fits", says=says))
     return directory.users[0].uid if directory.users else None
 

@@ -78,4 +78,4 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
     for line in lines:
         user, tab, number = line.rstrip("\n").partition("\t")
         if tab and number.isascii() and number.isdecimal():
-            yield user, int(number)
+            yield user.lower(), int(number)
