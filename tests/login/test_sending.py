@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,17 @@ def test_a_message_has_no_more_recipients_than_it_may(submission: Callable[..., 
         answers = [say(line) for line in message("bob", 102)]
     assert Counter(answer[:9] for answer in answers[1:103] if answer[:3] != "250") == {"452 4.5.3": 2}
     assert answers[-1].startswith("250 ")
+
+
+def test_many_sessions_at_once_have_no_more_than_one(submission: Callable[..., Submission]) -> None:
+    tier = submission(recipients_day="25")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: tier.sends("bob", 3, recipients=2), range(8)))
+    taken = codes([answer for each in answers for answer in each])["250"]
+    assert 0 < taken <= 12
+    # What half fitted while others were at it was given back.
+    taken += codes(tier.sends("bob", 13, recipients=2))["250"]
+    assert taken == tier.queued() == 12
 
 
 def test_what_comes_to_nothing_does_not_count(submission: Callable[..., Submission]) -> None:
