@@ -1,5 +1,6 @@
 """`reconfigure sending`: the real command on a real sendmail's queue, filled through the real login helper."""
 
+import fcntl
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from reconfigure.sending.queued import MailQueue
 from reconfigure.settings import Tier
 from tests.login.conftest import Helper
 from tests.login.test_sending import Submission, codes, message
@@ -27,7 +29,7 @@ class Task:
         self.submission = Submission(helper, folder / "submission")
         self.queue = self.submission.folder / "queue"
         self.sending = folder / "sending"
-        tools = folder / "bin"
+        self.tools = tools = folder / "bin"
         tools.mkdir()
         # The command finds sendmail by its name, as in the image; here that is one with this queue.
         real = shutil.which("sendmail")
@@ -170,6 +172,19 @@ def test_mail_in_another_quarantine_is_left_there(task: Task) -> None:
     assert task.json("hold", "bob", "--drop", "--yes", "bob")["dropped"] == 0
     assert task.json("release", "bob")["released"] == 0
     assert task.files("h") == 1
+
+
+def test_what_is_being_delivered_is_said_and_held_once_it_is_free(task: Task) -> None:
+    task.submission.sends("bob", 2)
+    queue = MailQueue(task.queue, timeout=60, sendmail=[str(task.tools / "sendmail")])
+    first = min(task.queue.glob("qf*"))
+    with first.open("r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)  # as a runner that delivers it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert queue.hold("bob", patience=0) == 1
+        assert [each.id for each in queue.of("bob") if not each.held] == [first.name.removeprefix("qf")]
+    assert queue.hold("bob") == 0
+    assert task.files("h") == 2
 
 
 @pytest.mark.parametrize("name", ["../bob", "a b", "", "x" * 33, "bob\n"])
