@@ -55,6 +55,7 @@ def main() -> None:
             "COGNITO_CLIENT_ID": world.client_id,
             "RECONFIGURE_STATE_DIR": name,
             "RECONFIGURE_LOGIN_DIR": name,
+            "RECONFIGURE_SENDING_DIR": f"{name}/sending",
             "MALLOC_ARENA_MAX": "1",
         }
         asked = _helper(folder, environ | {"RECONFIGURE_LOGIN_CACHE": "0"}, logins)

@@ -225,7 +225,10 @@ def create_fleet_table(dynamodb: "DynamoDBClient", name: str) -> None:
 def _create_pool(cognito: "CognitoIdentityProviderClient") -> tuple[str, str]:
     pool_id = cognito.create_user_pool(
         PoolName="cabal",
-        Schema=[{"Name": "osid", "AttributeDataType": "Number", "Mutable": True, "Required": False}],
+        Schema=[
+            {"Name": "osid", "AttributeDataType": "Number", "Mutable": True, "Required": False},
+            {"Name": "sending_limit", "AttributeDataType": "Number", "Mutable": True, "Required": False},
+        ],
     )["UserPool"]["Id"]
     client: Any = {
         "UserPoolId": pool_id,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from reconfigure.directory import delivery
-from reconfigure.directory.model import Directory, State, User
+from reconfigure.directory.model import Directory, SendingLimit, State, User
 from reconfigure.errors import ConfigurationError
 from reconfigure.tiers import MANIFEST_NAME, TierManifest
 
@@ -91,6 +91,11 @@ class View:
     def users(self) -> tuple[User, ...]:
         """Return the users served, sorted by name."""
         return tuple(self._directory.users)
+
+    @property
+    def sending_limits(self) -> tuple[SendingLimit, ...]:
+        """Return the limits of users that have one of their own, sorted by user."""
+        return tuple(self._directory.sending_limits)
 
 
 class Renderer:

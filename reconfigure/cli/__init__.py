@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "logs": "The last passes in words.",
     "notify": "Publish a change as the admin app would.",
     "queue": "The queue of changes and its dead letters: look, move back, empty.",
+    "sending": "What accounts have sent, on smtp-out; stop one, let it go on.",
     "login": "The helper that checks passwords for Dovecot and sendmail (supervisord runs this).",
     "milter": "The milter that removes what strangers say of their own mail's origin (supervisord runs this).",
     "health": "For the container's health check.",

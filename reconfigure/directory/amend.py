@@ -47,6 +47,7 @@ def amend(base: Directory, named: Mapping[str, RawRow | None], *, hosting: Hosti
         quarantine=Quarantine(base.quarantine.counts),
         rows=base.rows + added,
         folded=base.folded,
+        sending_limits=base.sending_limits,
     )
 
 

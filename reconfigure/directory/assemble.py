@@ -19,11 +19,13 @@ from reconfigure.directory.model import (
     Quarantine,
     RawRow,
     Refusal,
+    SendingLimit,
     State,
     User,
 )
 from reconfigure.directory.owners import Owners
 from reconfigure.directory.printable import printable
+from reconfigure.directory.sending import judge_limits
 from reconfigure.directory.users import judge_users
 
 
@@ -67,9 +69,12 @@ def assemble(
     """
     refused = _Listed(listed)
     served: list[User] = []
+    limits: list[SendingLimit] = []
     if users is not None:
-        served, refusals = judge_users(users, high_uids=high_uids, holders=holders)
-        for refusal in refusals:
+        pool = list(users)
+        served, refusals = judge_users(pool, high_uids=high_uids, holders=holders)
+        limits, unread = judge_limits(pool, served=served)
+        for refusal in (*refusals, *unread):
             refused.add(refusal)
     owners = Owners({user.name for user in served} if users is not None else None)
     canonical: list[str] = []
@@ -106,6 +111,7 @@ def assemble(
         quarantine=refused.quarantine(),
         rows=rows,
         folded=len(won),
+        sending_limits=tuple(limits),
     )
 
 

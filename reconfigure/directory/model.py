@@ -22,6 +22,7 @@ class CognitoUser(NamedTuple):
     confirmed: bool
     enabled: bool
     osid: str | None
+    sending_limit: str | None = None
 
 
 class User(NamedTuple):
@@ -29,6 +30,13 @@ class User(NamedTuple):
 
     name: str
     uid: int
+
+
+class SendingLimit(NamedTuple):
+    """How many messages, and how many recipients, a user may send in 24 hours, where that is not what all may."""
+
+    user: str
+    number: int
 
 
 class State(StrEnum):
@@ -98,6 +106,7 @@ class Directory:
         quarantine: what was refused.
         rows: how many address rows the source held, refused ones included.
         folded: how many of the addresses have a row whose key is written otherwise.
+        sending_limits: of users that have one of their own, sorted by user.
     """
 
     lines: Sequence[str]
@@ -107,6 +116,7 @@ class Directory:
     quarantine: Quarantine
     rows: int
     folded: int = 0
+    sending_limits: Sequence[SendingLimit] = ()
 
     def addresses(self) -> Iterator[Address]:
         """Yield the addresses in order of their names."""
@@ -116,6 +126,10 @@ class Directory:
         """Yield `name TAB uid` for each user, the form the snapshot keeps."""
         return (f"{user.name}\t{user.uid}" for user in self.users)
 
+    def limit_lines(self) -> Iterator[str]:
+        """Yield `name TAB number` for each limit of a user's own, the form the snapshot keeps."""
+        return (f"{user}\t{number}" for user, number in self.sending_limits)
+
     def digest(self) -> str:
         """Return the SHA-256 (hex) of everything that may be rendered: equal content, equal digest, on any task."""
         sha = hashlib.sha256()
@@ -124,4 +138,6 @@ class Directory:
             sha.update(b"\n")
         sha.update(b"users\n" if self.users_known else b"users taken as present\n")
         sha.update("\n".join(self.user_lines()).encode("ascii"))
+        if self.sending_limits:
+            sha.update("\nlimits\n".encode("ascii") + "\n".join(self.limit_lines()).encode("ascii"))
         return sha.hexdigest()

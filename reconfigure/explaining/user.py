@@ -59,7 +59,12 @@ def _from_cognito(asked: Asked, name: str, links: list[Link]) -> Uid:
     ]
     uid = next((user.uid for user in directory.users if user.name == name), None)
     served = [f"served as UID {uid}"] if uid is not None else []
-    says = (*served, *refused) or ("not served: only users who are enabled and confirmed are",)
+    limits = [
+        f"may send {number} messages and to {number} recipients a day"
+        for user, number in directory.sending_limits
+        if user == name
+    ]
+    says = (*served, *limits, *refused) or ("not served: only users who are enabled and confirmed are",)
     links.append(Link(where="validation", state="fits", says=says))
     return uid
 

@@ -16,7 +16,7 @@ from reconfigure.directory.model import Directory, State, owners_of
 from reconfigure.durable import record_mode, sync, sync_all
 from reconfigure.errors import GenerationError
 from reconfigure.generations import checks
-from reconfigure.generations.compare import SNAPSHOT_FOLDER, lines_of
+from reconfigure.generations.compare import LIMITS, SNAPSHOT_FOLDER, lines_of
 from reconfigure.generations.guard import KINDS
 from reconfigure.generations.manifest import FileRecord, Manifest
 from reconfigure.generations.maps import Makemap
@@ -129,7 +129,7 @@ class Builder:
             checkpoint()
             files |= self._make(spec, folder, view=view, active=active, phases=phases, checkpoint=checkpoint)
         with phases("write"):
-            for kind in KINDS:
+            for kind in (*KINDS, *([LIMITS] if directory.sending_limits else [])):
                 files |= _snapshot(folder, kind, directory, checkpoint)
         with phases("check"):
             checkpoint()

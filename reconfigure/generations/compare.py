@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from reconfigure.directory.model import Directory, Quarantine, User
+from reconfigure.directory.model import Directory, Quarantine, SendingLimit, User
 from reconfigure.generations.manifest import Manifest
 
 SNAPSHOT_FOLDER = "directory"
+LIMITS = "limits"  # not one of the kinds of things that a tier can lose; without any there is no such snapshot
 
 
 class Change(NamedTuple):
@@ -83,11 +84,13 @@ class World:
 
 
 def lines_of(directory: Directory, kind: str) -> Iterable[str]:
-    """Return the snapshot lines of one kind: `addresses`, `users` or `domains`."""
+    """Return the snapshot lines of one kind: `addresses`, `users`, `domains` or `limits`."""
     if kind == "addresses":
         return directory.lines
     if kind == "users":
         return directory.user_lines()
+    if kind == LIMITS:
+        return directory.limit_lines()
     return directory.domains
 
 
@@ -103,7 +106,12 @@ def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> 
         ValueError: a snapshot is damaged.
     """
     world = World(generation=generation)
-    with world.open("addresses") as addresses, world.open("users") as users, world.open("domains") as domains:
+    with (
+        world.open("addresses") as addresses,
+        world.open("users") as users,
+        world.open("domains") as domains,
+        world.open(LIMITS) as limits,
+    ):
         return Directory(
             lines=list(addresses),
             users=tuple(User(name, int(uid)) for name, uid in (line.split("\t") for line in users)),
@@ -112,6 +120,7 @@ def directory_of(generation: Path, manifest: Manifest, *, users_known: bool) -> 
             quarantine=Quarantine(manifest.quarantine),
             rows=manifest.counts.get("rows", 0),
             folded=manifest.counts.get("folded", 0),
+            sending_limits=tuple(SendingLimit(user, int(number)) for user, number in map(_pair, limits)),
         )
 
 
@@ -124,6 +133,11 @@ def holders_of(generation: Path | None) -> dict[int, str]:
             if uid.isdecimal():
                 holders[int(uid)] = name
     return holders
+
+
+def _pair(line: str) -> tuple[str, str]:
+    first, second = line.split("\t")
+    return first, second
 
 
 class _Lines:

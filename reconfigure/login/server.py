@@ -24,6 +24,10 @@ from reconfigure.login.master import Master
 from reconfigure.login.peers import Peers
 from reconfigure.login.saslauthd import Saslauthd
 from reconfigure.login.served import Served
+from reconfigure.sending import ledger
+from reconfigure.sending.book import Book
+from reconfigure.sending.holds import Holds
+from reconfigure.sending.limits import Granted, limits_of
 from reconfigure.settings import Settings, Tier
 
 log = structlog.get_logger()
@@ -45,6 +49,8 @@ def serve(settings: Settings) -> None:
     group = _group(settings)
     listening = {name: doors.listen(settings.login_dir / name, group=group) for name in SOCKETS[settings.tier]}
     master_password = master.read(settings.secrets_dir) if settings.tier is Tier.IMAP else None
+    if settings.tier is Tier.SMTP_OUT:
+        ledger.make_folder(settings.sending_dir, user=settings.login_user)
     account.become(settings.login_user)
     directory = cognito.Cognito(
         cognito.client(
@@ -91,18 +97,50 @@ async def _run(
         threads=settings.login_threads,
     )
     peers = Peers()
-    handlers: Mapping[str, doors.Handler] = {
+    sending = _Sending(settings) if settings.tier is Tier.SMTP_OUT else None
+    handlers: dict[str, doors.Handler] = {
         "dovecot": Dovecot(checker, Master(master_password, networks=settings.own_networks, guesses=guesses)),
         "mux": Saslauthd(checker, peers, hold=settings.login_hold),
-        "gate": Gate(checker, peers),
     }
+    if sending is not None:
+        handlers["gate"] = Gate(checker, peers, sending.book)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     for name, made in listening.items():
         await asyncio.start_unix_server(doors.Door(handlers[name]), sock=made, limit=LONGEST_HEAD)
     log.info("started", sockets=[str(settings.login_dir / name) for name in listening], cache=settings.login_cache)
+    writing = None if sending is None else asyncio.create_task(sending.keep())
     await stop.wait()
+    if sending is not None and writing is not None:
+        writing.cancel()
+        sending.ledger.write()
     log.info("stopped")
     # Questions under way would keep the interpreter for seconds: it waits for its threads. Nobody waits for them.
     os._exit(0)
+
+
+class _Sending:
+    """The book of what accounts send, written down while the helper runs.
+
+    Args:
+        settings: of the task.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._changed = asyncio.Event()
+        self.ledger = ledger.Ledger(settings.sending_dir)
+        self.book = Book(
+            self.ledger,
+            Holds(settings.sending_dir),
+            Granted(settings.state_dir, limits_of(settings)),
+            changed=self._changed.set,
+        )
+
+    async def keep(self) -> None:
+        """Write changes down, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self.ledger.write()
+            await asyncio.sleep(ledger.SPACING)

@@ -37,7 +37,7 @@ class _Session:
 
     async def answer(self, command: bytes, data: bytes) -> Sequence[bytes]:
         if command == protocol.MACROS:
-            self._host = protocol.macros(data).get(_NAME, self._host)
+            self._host = protocol.macros(data)[1].get(_NAME, self._host)
         elif command in {protocol.MAIL, protocol.ABORT}:
             self._seen.clear()
         elif command == protocol.HEADER:

@@ -12,8 +12,8 @@ LONGEST_PACKET = 65_536  # with the letter
 SESSION_SECONDS = 3600.0  # without a word; sendmail's own limit for a command is as long
 
 # What sendmail says.
-CONNECT, HELO, MAIL, HEADER, END_OF_MESSAGE, ABORT = b"C", b"H", b"M", b"L", b"E", b"A"
-MACROS = b"D"
+CONNECT, HELO, MAIL, RECIPIENT, HEADER, END_OF_MESSAGE, ABORT = b"C", b"H", b"M", b"R", b"L", b"E", b"A"
+MACROS = b"D"  # the letter of the command that they are for, then names and values, each ended by NUL
 _NEGOTIATE, _QUIT = b"O", b"Q"
 _UNANSWERED = frozenset({MACROS, b"A", b"K"})  # macros, the end of a message, the end of a session in a kept connection
 
@@ -91,15 +91,20 @@ def insertion(name: bytes, value: bytes) -> bytes:
     return _INSERT_HEADER + _LENGTH.pack(0) + name + b"\0" + value + b"\0"
 
 
-def reply(text: bytes) -> bytes:
-    """Return the verdict that is an answer to the client: code, enhanced code (RFC 3463) and text, without "%"."""
-    return _REPLY + text + b"\0"
+def reply(text: str) -> bytes:
+    """Return the verdict that sendmail says in these words.
+
+    Args:
+        text: a code and an enhanced one (RFC 3463) and a line of ASCII; without a per cent sign, which sendmail reads
+            as the beginning of a format.
+    """
+    return _REPLY + text.encode("ascii") + b"\0"
 
 
-def macros(data: bytes) -> dict[bytes, bytes]:
-    """Return the macros that sendmail tells before a command, by name: j, or {auth_authen}."""
-    words = data[1:].split(b"\0")
-    return dict(zip(words[::2], words[1::2], strict=False))
+def macros(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return which command a packet of macros is for, and the macros: `{auth_authen}` has its braces."""
+    texts = data[1:].split(b"\0")
+    return data[:1], dict(zip(texts[::2], texts[1::2], strict=False))
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -27,9 +27,9 @@ _BY = rb"\s*" + DOMAIN + rb";\s*"
 _DMARC = re.compile(_BY + rb"dmarc=([a-z]+) \([a-z= ]*\) header\.from=(" + DOMAIN + rb")\s*")
 _SPF = re.compile(_BY + rb"spf=[a-z]+ smtp\.(?:mailfrom|helo)=(?:" + DOMAIN + rb")?\s*")
 _PASS, _NO_ANSWER = b"pass", frozenset({None, b"temperror"})
-_UNPROVED = b"550 5.7.1 From: is of a domain that is served here, and DMARC does not prove it"
-_NOT_ONE = b"550 5.7.1 From: must be one address"
-_LATER = b"451 4.7.1 From: cannot be verified at the moment, try again later"
+_UNPROVED = "550 5.7.1 From: is of a domain that is served here, and DMARC does not prove it"
+_NOT_ONE = "550 5.7.1 From: must be one address"
+_LATER = "451 4.7.1 From: cannot be verified at the moment, try again later"
 
 _IN_WORDS = re.compile(rb'\([^()]*\)|"[^"]*"')
 _DKIM = re.compile(_BY + rb"dkim=[^;]*(?:;\s*dkim(?:-atps)?=[^;]*)*")

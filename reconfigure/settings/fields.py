@@ -553,6 +553,36 @@ class Settings:
         default=900.0,
         metadata=_fine("Longest pause after wrong passwords; pauses double up to it.", number(1, 86_400, "seconds")),
     )
+    mail_queue_dir: Path = field(
+        default=Path("/var/spool/mqueue"),
+        metadata=_fine("Where sendmail's queue lies, for `reconfigure sending`.", parse.absolute_path("a folder")),
+    )
+    sending_messages_day: int = field(
+        default=500,
+        metadata=_fine("On smtp-out: messages that one account may send in 24 hours.", whole(1, 10_000_000)),
+    )
+    sending_recipients_day: int = field(
+        default=500,
+        metadata=_fine(
+            "On smtp-out: recipients that one account may write to in 24 hours, each message's counted.",
+            whole(1, 10_000_000),
+        ),
+    )
+    sending_messages_minute: int = field(
+        default=30, metadata=_fine("On smtp-out: messages that one account may send in a minute.", whole(1, 1_000_000))
+    )
+    sending_recipients_minute: int = field(
+        default=200,
+        metadata=_fine("On smtp-out: recipients that one account may write to in a minute.", whole(1, 1_000_000)),
+    )
+    sending_dir: Path = field(
+        default=Path("/run/sending"),
+        metadata=_fine(
+            "On smtp-out: where is written what accounts have sent, and who is held. On a volume, both outlive the"
+            " container.",
+            parse.absolute_path("a folder"),
+        ),
+    )
     topic_arn: str | None = field(
         default=None,
         metadata=_fine(

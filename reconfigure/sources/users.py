@@ -114,4 +114,5 @@ def _user(record: Mapping[str, Any]) -> CognitoUser:
         confirmed=record["UserStatus"] == "CONFIRMED",
         enabled=record["Enabled"],
         osid=attributes.get(OSID),
+        sending_limit=attributes.get("custom:sending_limit"),
     )

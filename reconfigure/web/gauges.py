@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from reconfigure import __version__
 from reconfigure.reporting.reports import FleetReport, QueueReport, State
 from reconfigure.reporting.status import Status
+from reconfigure.sending.figures import Figures, figures
 from reconfigure.settings import Settings
 from reconfigure.standing import Standing
 from reconfigure.standing.document import restarts
@@ -53,6 +54,8 @@ class Gauges(Collector):
         yield from _generation(standing)
         yield from _daemons(standing)
         yield from _sessions(sessions(settings, standing.programs or ()))
+        if (sending := figures(settings)) is not None:
+            yield from _sending(sending)
         if standing.report is not None:
             yield from _of_report(standing.report)
 
@@ -97,6 +100,23 @@ def _sessions(found: Mapping[str, tuple[int, int]]) -> Iterator[Metric]:
         (1, "sessions_limit", "Sessions that it may serve; others wait or are refused."),
     ):
         yield _labelled(name, meaning, ("program",), {(program,): counts[at] for program, counts in found.items()})
+
+
+def _sending(found: Figures) -> Iterator[Metric]:
+    yield _labelled(
+        "sending_accounts",
+        "Accounts that have sent in the last 24 hours, that may send nothing more today, that are held.",
+        ("state",),
+        {("sent",): found.sent, ("limited",): found.limited, ("held",): found.held},
+    )
+    refusals = CounterMetricFamily(
+        "reconfigure_sending_refusals",
+        "Messages and recipients that were put off: the account's day or minute was full, or it was held.",
+        labels=("reason",),
+    )
+    for reason, number in found.refusals.items():
+        refusals.add_metric((reason,), number)
+    yield refusals
 
 
 def _of_report(report: Status) -> Iterator[Metric]:

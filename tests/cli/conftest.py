@@ -99,7 +99,10 @@ class World:
             BillingMode="PAY_PER_REQUEST",
         )
         pool = clients.cognito.create_user_pool(
-            PoolName=name, Schema=[{"Name": "osid", "AttributeDataType": "String", "Mutable": True}]
+            PoolName=name,
+            Schema=[
+                {"Name": each, "AttributeDataType": "String", "Mutable": True} for each in ("osid", "sending_limit")
+            ],
         )
         self.pool = pool["UserPool"]["Id"]
         self.queue_url = clients.sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -128,12 +131,14 @@ class World:
         for address in addresses:
             self._clients.dynamodb.delete_item(TableName=self.table, Key={"address": {"S": address}})
 
-    def add_user(self, name: str, uid: int) -> None:
+    def add_user(self, name: str, uid: int, **attributes: str) -> None:
         """Make a confirmed user."""
         self._clients.cognito.admin_create_user(
             UserPoolId=self.pool,
             Username=name,
-            UserAttributes=[{"Name": "custom:osid", "Value": str(uid)}],
+            UserAttributes=[
+                {"Name": f"custom:{each}", "Value": value} for each, value in {"osid": str(uid), **attributes}.items()
+            ],
             MessageAction="SUPPRESS",
         )
         self._clients.cognito.admin_set_user_password(

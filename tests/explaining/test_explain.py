@@ -138,6 +138,14 @@ def test_a_user_that_is_new_is_behind_until_the_next_pass(live: Any, run: Any) -
     explained(run, "dora", code=0)
 
 
+def test_a_limit_of_a_users_own_is_told_and_one_that_cannot_be_read_too(live: Any, run: Any) -> None:
+    live.add_user("dora", 2010, sending_limit="20")
+    live.add_user("emil", 2011, sending_limit="many")
+    run("once")
+    assert "may send 20 messages and to 20 recipients a day" in said(explained(run, "dora", code=0), "validation")
+    assert "refused: sending-limit (custom:sending_limit): many" in said(explained(run, "emil", code=0), "validation")
+
+
 def test_a_user_that_is_disabled_is_told_as_not_served(live: Any, run: Any) -> None:
     live.disable("bob")
     run("once")

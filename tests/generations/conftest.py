@@ -217,7 +217,8 @@ def tier(aws: Clients, tmp_path: Path) -> Iterator[Callable[..., Tier]]:
         AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    schema = [{"Name": "osid", "AttributeDataType": "String", "Mutable": True}]
+    named = ("osid", "sending_limit")
+    schema = [{"Name": one, "AttributeDataType": "String", "Mutable": True} for one in named]
     answer = aws.cognito.create_user_pool(PoolName=name, Schema=schema)  # type: ignore[arg-type]
     pool = answer["UserPool"]["Id"]
     made: list[Tier] = []

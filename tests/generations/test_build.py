@@ -27,7 +27,7 @@ OTHERS = {
     "imap": {"passwd/passwd", "passwd/group", "passwd/shadow"},
     "smtp-in": set(),
     "smtp-out": {"opendkim/KeyTable", "opendkim/SigningTable", "opendkim/TrustedHosts"}
-    | {"passwd/passwd", "passwd/group", "passwd/shadow"},
+    | {"passwd/passwd", "passwd/group", "passwd/shadow", "sending/limits"},
 }
 SNAPSHOTS = {"directory/addresses", "directory/domains", "directory/users"}
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,9 +161,17 @@ def start(world: World, proxy: FaultProxy, tmp_path: Path) -> Iterator[Callable[
     """Start a helper; all are ended and their logs searched for passwords when the test is over."""
     started: list[Helper] = []
 
-    with tempfile.TemporaryDirectory(prefix="login-") as short:
+    # sendmail wants a socket that lies nowhere where others may write.
+    with tempfile.TemporaryDirectory(prefix=".login-", dir=Path.home()) as short:
 
-        def start(tier: Tier = Tier.IMAP, *, networks: str = "", master_password: str = "", **settings: str) -> Helper:
+        def start(
+            tier: Tier = Tier.IMAP,
+            *,
+            networks: str = "",
+            master_password: str = "",
+            sending: Mapping[str, str] | None = None,
+            **settings: str,
+        ) -> Helper:
             number = len(started)
             sockets = Path(short) / str(number)
             state = tmp_path / f"state-{number}"
@@ -181,10 +189,12 @@ def start(world: World, proxy: FaultProxy, tmp_path: Path) -> Iterator[Callable[
                 "COGNITO_CLIENT_ID": world.client_id,
                 "RECONFIGURE_STATE_DIR": str(state),
                 "RECONFIGURE_LOGIN_DIR": str(sockets),
+                "RECONFIGURE_SENDING_DIR": str(tmp_path / f"sending-{number}"),
                 "RECONFIGURE_LOG_FORMAT": "json",
                 "MALLOC_ARENA_MAX": "1",
             }
             environ |= {f"RECONFIGURE_LOGIN_{name.upper()}": value for name, value in settings.items()}
+            environ |= {f"RECONFIGURE_SENDING_{name.upper()}": value for name, value in (sending or {}).items()}
             secrets = tmp_path / f"secrets-{number}"
             secrets.mkdir()
             environ["RECONFIGURE_SECRETS_DIR"] = str(secrets)

@@ -76,8 +76,9 @@ def _sources() -> st.SearchStrategy[Sources]:
     suspended = st.sampled_from([None, None, {"BOOL": True}, {"BOOL": False}, {"S": "x"}])
     rows = st.lists(st.builds(row, key, user, suspended, st.just({}) | odd), max_size=20)
     osid = st.integers(990, 1020).map(str) | st.sampled_from([None, "", "x", "65534"]) | poison
+    limit = st.none() | st.integers(0, 2_000_000).map(str) | poison
     users = st.lists(
-        st.builds(CognitoUser, name | poison, st.sampled_from([True, True, False]), st.just(value=True), osid),
+        st.builds(CognitoUser, name | poison, st.sampled_from([True, True, False]), st.just(value=True), osid, limit),
         unique_by=lambda one: one.name,
         max_size=10,
     )

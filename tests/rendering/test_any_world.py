@@ -37,6 +37,7 @@ GRAMMAR = {
     "mail/domains": rf"({DOMAIN})\t(hosted)",
     "mail/mailertable": rf"({DOMAIN})\t(esmtp:\[imap\.control\.example\])",
     "mail/senders": rf"({ADDRESS}!{USER})\t(OK)",
+    "sending/limits": rf"({USER})\t({NUMBER})",
     "opendkim/KeyTable": rf"({DOMAIN}|fallback) ((?:{DOMAIN}|%):cabal:/run/reconfigure/secrets/dkim\.private)",
     "opendkim/SigningTable": rf"({DOMAIN}|\*) ({DOMAIN}|fallback)",
     "opendkim/TrustedHosts": r"(127\.0\.0\.1|::1|localhost)()",
@@ -102,6 +103,7 @@ EXPECTED: dict[str, Callable[[str, Directory], list[tuple[str, str]]]] = {
     "mail/senders": lambda _, world: [
         (f"{one.name}!{user}", "OK") for one in world.addresses() if one.state == "active" for user in one.users
     ],
+    "sending/limits": lambda _, world: [(user, str(number)) for user, number in world.sending_limits],
     "opendkim/KeyTable": lambda _, world: [
         *((domain, f"{domain}:cabal:/run/reconfigure/secrets/dkim.private") for domain in world.domains),
         ("fallback", "%:cabal:/run/reconfigure/secrets/dkim.private"),

@@ -89,7 +89,7 @@ def fill(direct: Clients, table: str) -> Callable[..., list[dict[str, Any]]]:
 def pool(direct: Clients) -> Iterator[str]:
     answer = direct.cognito.create_user_pool(
         PoolName=f"pool-{uuid.uuid4().hex}",
-        Schema=[{"Name": "osid", "AttributeDataType": "String", "Mutable": True}],
+        Schema=[{"Name": name, "AttributeDataType": "String", "Mutable": True} for name in ("osid", "sending_limit")],
     )
     pool = answer["UserPool"]["Id"]
     yield pool

@@ -30,12 +30,14 @@ def add(direct: Clients, pool: str, name: str, *, osid: str | None = None, confi
 
 def test_every_user_arrives_unjudged(clients: Clients, direct: Clients, pool: str) -> None:
     add(direct, pool, "alice", osid="2001")
+    limit = [{"Name": "custom:sending_limit", "Value": "many"}]
+    direct.cognito.admin_update_user_attributes(UserPoolId=pool, Username="alice", UserAttributes=limit)  # type: ignore[arg-type]
     add(direct, pool, "bob", osid=" not a number")
     add(direct, pool, "carol")
     add(direct, pool, "dave", osid="2004", confirmed=False)
     direct.cognito.admin_disable_user(UserPoolId=pool, Username="bob")
     assert sorted(users(clients, pool)) == [
-        CognitoUser("alice", confirmed=True, enabled=True, osid="2001"),
+        CognitoUser("alice", confirmed=True, enabled=True, osid="2001", sending_limit="many"),
         CognitoUser("bob", confirmed=True, enabled=False, osid=" not a number"),
         CognitoUser("carol", confirmed=True, enabled=True, osid=None),
         CognitoUser("dave", confirmed=False, enabled=True, osid="2004"),

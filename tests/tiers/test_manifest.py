@@ -54,6 +54,7 @@ def problems(tmp_path: Path) -> Callable[[Any], list[str]]:
                 "KeyTable",
                 "SigningTable",
                 "TrustedHosts",
+                "limits",
                 "passwd",
                 "group",
                 "shadow",

@@ -1,11 +1,18 @@
 """What /metrics says: of every state the truth, by the names that alerts use, and of no person anything."""
 
+import os
 import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconfigure.sending import ledger
+from reconfigure.sending.holds import Hold, Holds
+from reconfigure.sending.limits import limits_of
+from reconfigure.settings import load
 from tests.cli.conftest import ADDRESSES, USERS
 from tests.cli.sessions import occupied
 from tests.observability.promtool import PROMTOOL, needs_promtool
@@ -59,6 +66,30 @@ def test_sessions_are_counted_as_the_kernel_has_them(live: Any, supervise: Any, 
     assert samples['reconfigure_sessions{program="mail:sendmail"}'] == 2
     assert samples['reconfigure_sessions_limit{program="mail:sendmail"}'] == 100
     assert samples['reconfigure_sessions{program="mail:dovecot"}'] == 0
+
+
+def test_what_accounts_send_is_told_in_numbers_alone(
+    environment: pytest.MonkeyPatch, serve: Callable[[], Site], tmp_path: Path
+) -> None:
+    environment.setenv("TIER", "smtp-out")
+    environment.setenv("RECONFIGURE_SENDING_DIR", str(tmp_path))
+    environment.setenv("RECONFIGURE_SENDING_MESSAGES_DAY", "2")
+    site = serve()
+    assert not [name for name in site.samples() if "sending" in name]
+    ledger.make_folder(tmp_path, user=None)
+    written, limits = ledger.Ledger(tmp_path), limits_of(load(dict(os.environ)))
+    for user, messages in (("alice", 1), ("bob", 3)):
+        for _ in range(messages):
+            written.counts.message(user, limits, time.time())
+    written.write()
+    Holds(tmp_path).put("carol", Hold("root", None, None))
+    samples = site.samples()
+    assert [samples[f'reconfigure_sending_accounts{{state="{state}"}}'] for state in ("sent", "limited", "held")] == [
+        *(2, 1, 1)
+    ]
+    assert samples['reconfigure_sending_refusals_total{reason="day"}'] == 1
+    assert samples['reconfigure_sending_refusals_total{reason="minute"}'] == 0
+    assert not {"alice", "bob", "carol"} & set(site.get("/metrics").text.split('"'))
 
 
 def test_no_address_user_or_domain_is_told(site: Site) -> None:

@@ -14,6 +14,8 @@ LOCAL_CONFIG
 Ksenders btree -t -T<TMPF> {{ settings.state_dir }}/current/mail/senders
 Ksenders_again btree -T<TMPF> {{ settings.state_dir }}/current/mail/senders
 Kremember macro
+# A queue file says who had logged in: `reconfigure sending' finds an account's mail by that.
+C{persistentMacros}{auth_authen}
 Kone_mailbox regex -q -a<yes> ^" *(([^][()<>,;:@\\"]|\\"([^"\\]|\\\\"|\\[^"\\])*\\")*<[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+>|[^][()<>,;:@\\"[:space:]]+@[^][()<>,;:@\\"[:space:]]+) *"$
 # RFC 5321 4.1.2: a local part without quotes, and a domain.
 Kone_address regex -q -a<yes> ^[!\#-'*+/-9=?A-Z^-~.-]+@[A-Za-z0-9._-]+$
