@@ -15,7 +15,7 @@ from reconfigure.settings import Settings
 from reconfigure.sources.aws import Clients
 from reconfigure.sources.queue_facts import dead_letter_url, facts
 from reconfigure.sources.retry import Source, aws_errors, failure, is_forbidden
-from reconfigure.sources.users import OSID
+from reconfigure.sources.users import OSID, SENDING_LIMIT
 
 T = TypeVar("T")
 
@@ -24,6 +24,13 @@ SKEW_WARNING = 30.0  # seconds
 SKEW_FAILURE = 300.0  # seconds; AWS refuses what is signed further away (Signature Version 4)
 
 STAYS = "changes are not applied; mail goes on with the last generation"
+
+# Attributes that are not the users' to write, and what one who does can do.
+MEANINGS = {
+    OSID: "take another's UID, and with it perhaps the other's files: who is live with it keeps it, but a new task"
+    " knows of nobody who is",
+    SENDING_LIMIT: "send as much as it likes",
+}
 
 
 def checks(settings: Settings, clients: Clients) -> dict[str, Check]:
@@ -115,17 +122,16 @@ def _app_client(settings: Settings, clients: Clients) -> str:
         means = f"whether users may write {OSID} themselves is not known"
         raise _harm(failure(error, what, source=source), means=means, state="warning") from error
     writable = found.get("WriteAttributes")
-    if writable and OSID not in writable:
-        return f"users of {source.where} may not write {OSID}"
     # Documented is that without a list the standard attributes may be written, observed that the custom ones may, too.
-    seen = (
-        f"may write {OSID}" if writable else f"have no list of attributes that they may write, so perhaps {OSID}, too"
-    )
+    wrong = [name for name in MEANINGS if not writable or name in writable]
+    names = " and ".join(wrong)
+    if not wrong:
+        return f"users of {source.where} may write neither {' nor '.join(MEANINGS)}"
     raise Harm(
-        f"users of {source.where} {seen}",
-        means="whoever signs up or logs in can take another's UID, and with it perhaps the other's files: who is live"
-        " with it keeps it, but a new task knows of nobody who is",
-        fix=f"give the app client WriteAttributes without {OSID}, and set that by an administrator's call alone",
+        f"users of {source.where} "
+        + (f"may write {names}" if writable else f"have no list of attributes that they may write, so perhaps {names}"),
+        means="whoever signs up or logs in can " + ", and ".join(MEANINGS[name] for name in wrong),
+        fix=f"give the app client WriteAttributes without {names}, and set that by an administrator's call alone",
         state="warning",
     )
 

@@ -63,6 +63,7 @@ def left_of(live: Directory, wanted: Directory, ways: AbstractSet[Way]) -> Direc
     lines = list(_lines(live, wanted, ways, there))
     gone = len(live.lines) - len(lines)
     users = [user for user in live.users if Way.USERS not in ways or there is None or user.name in there]
+    names = {user.name for user in users}
     return Directory(
         lines=lines,
         users=tuple(User(*user) for user in users),
@@ -71,6 +72,7 @@ def left_of(live: Directory, wanted: Directory, ways: AbstractSet[Way]) -> Direc
         quarantine=Quarantine(wanted.quarantine.counts),
         rows=live.rows - gone,
         folded=min(live.folded, len(lines)),
+        sending_limits=tuple(limit for limit in live.sending_limits if limit.user in names),
     )
 
 

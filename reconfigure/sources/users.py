@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
 OSID = "custom:osid"  # the attribute that holds UID and GID
+SENDING_LIMIT = "custom:sending_limit"  # the one that holds how much a user may send in a day, where that is another
 PAGE = 60  # the most that ListUsers gives at a time
 
 
@@ -114,5 +115,5 @@ def _user(record: Mapping[str, Any]) -> CognitoUser:
         confirmed=record["UserStatus"] == "CONFIRMED",
         enabled=record["Enabled"],
         osid=attributes.get(OSID),
-        sending_limit=attributes.get("custom:sending_limit"),
+        sending_limit=attributes.get(SENDING_LIMIT),
     )

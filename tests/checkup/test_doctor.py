@@ -108,7 +108,8 @@ def test_a_missing_permission_is_named_as_the_fix(
 @pytest.mark.parametrize(
     ("written", "state", "seen"),
     [
-        (["email"], "ok", "may not write custom:osid"),
+        (["email"], "ok", "may write neither custom:osid nor custom:sending_limit"),
+        (["custom:sending_limit"], "warning", "may write custom:sending_limit"),
         (["email", "custom:osid"], "warning", "may write custom:osid"),
         (None, "warning", "have no list of attributes"),
     ],

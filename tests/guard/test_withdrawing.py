@@ -1,12 +1,13 @@
 """While a candidate is held, what is taken away is gone, in so far as the guard allows it; nothing else happens."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconfigure.directory.model import Address, Directory, Quarantine, State, User, pack, unpack
+from reconfigure.directory.model import Address, Directory, Quarantine, SendingLimit, State, User, pack, unpack
 from reconfigure.generations.compare import World
 from reconfigure.generations.guard import Limits, Verdict, judge
 from reconfigure.generations.withdrawing import Way, left_of, withdrawn
@@ -173,3 +174,9 @@ def served(addresses: dict[str, str], uids: dict[str, int]) -> Directory:
         suspended, blank, users = told.rpartition(" ")
         kept[name] = suspended + blank + "/".join(user for user in users.split("/") if user in uids)
     return world(kept, uids)
+
+
+def test_limits_of_their_own_stay_with_the_users_who_stay() -> None:
+    live = replace(world({"a@x.co": "alice"}), sending_limits=(SendingLimit("alice", 5), SendingLimit("bob", 7)))
+    wanted = replace(world({"a@x.co": "alice"}, {"alice": 1}), sending_limits=(SendingLimit("alice", 900),))
+    assert left_of(live, wanted, ALL).sending_limits == (SendingLimit("alice", 5),), "a higher one waits"
