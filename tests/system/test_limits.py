@@ -24,15 +24,18 @@ def test_one_client_with_many_idle_connections_shuts_nobody_else_out(world: Worl
         lines = [stack.enter_context(socket.create_connection((door.host, door.port), 30)) for _ in range(MANY)]
         greetings = [line.recv(3) for line in lines]
         assert set(greetings) == {b"220", b"421"}
-        assert greetings.count(b"220") == 50  # world.yaml
+        assert 40 < greetings.count(b"220") <= 50  # world.yaml; sessions of a moment ago may still count
         # The container itself is another client, and its own health check one more.
         assert world.exec(tier, "bash", "-c", GREETED.format(port=door.port)).startswith("220")
         assert world.health(tier)["status"] in {"ok", "degraded"}
-    until(lambda: mail.ask(tier, "alice@example.com").good, "the client is served again")
+    until(lambda: is_served(mail, tier), "the client is served again")
 
 
-# Opens so many sessions and asks while it has them.
-TAKE = "for n in {{1..{many}}}; do exec {{line}}<>/dev/tcp/127.0.0.1/{port}; read -r -u $line; done; reconfigure health"
+# Opens all sessions that are left and asks while it has them.
+TAKE = """
+for n in {{1..{many}}}; do exec {{line}}<>/dev/tcp/127.0.0.1/{port} || break; read -r -u $line; done
+reconfigure health
+"""
 
 
 def test_a_tier_that_is_full_is_not_restarted(world: World, mail: Mail) -> None:
@@ -41,17 +44,18 @@ def test_a_tier_that_is_full_is_not_restarted(world: World, mail: Mail) -> None:
         for _ in range(50):
             stack.enter_context(socket.create_connection((door.host, door.port), 30)).recv(3)
 
-        said = world.exec(Tier.SMTP_IN, "bash", "-c", TAKE.format(many=10, port=door.port))
+        said = world.exec(Tier.SMTP_IN, "bash", "-c", TAKE.format(many=40, port=door.port))
 
     assert '"degraded"' in said
     assert "turns clients away from port 25" in said
-    until(lambda: is_served(mail), "clients are served again", seconds=60)  # sendmail looks every 15 seconds
+    # sendmail looks again every 15 seconds.
+    until(lambda: is_served(mail, Tier.SMTP_IN), "clients are served again", seconds=60)
 
 
-def is_served(mail: Mail) -> bool:
+def is_served(mail: Mail, tier: Tier) -> bool:
     try:
-        return mail.ask(Tier.SMTP_IN, "alice@example.com").good
-    except ConnectionRefusedError:
+        return mail.ask(tier, "alice@example.com").good
+    except (ConnectionRefusedError, dialogue.NotTakenError):
         return False
 
 
