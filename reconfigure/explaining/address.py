@@ -9,8 +9,7 @@ from reconfigure.directory.model import CognitoUser, Directory, RawRow, State, u
 from reconfigure.errors import GenerationError, SourceError
 from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
-from reconfigure.explaining.sources import Asked, owners, told
-from reconfigure.generations.compare import holders_of
+from reconfigure.explaining.sources import Asked, asking, owners, told
 from reconfigure.generations.maps import Makemap
 from reconfigure.observe import hosting_of
 from reconfigure.reconcile import Reconciler
@@ -31,11 +30,7 @@ def explain(reconciler: Reconciler, written: str, ask: Ask) -> Explanation:
         written: the address as somebody wrote it.
         ask: asks the running daemon.
     """
-    asked = Asked(
-        settings=reconciler.settings,
-        clients=reconciler.clients,
-        holders=holders_of(reconciler.store.snapshots()),
-    )
+    asked = asking(reconciler)
     mailbox = syntax.mailbox(written)
     name = mailbox.name if isinstance(mailbox, syntax.Mailbox) else written
     links: list[Link] = []

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from reconfigure.directory import syntax
 from reconfigure.directory.model import CognitoUser, RawRow
+from reconfigure.generations.compare import holders_of
+from reconfigure.reconcile import Reconciler
 from reconfigure.settings import Settings
 from reconfigure.sources import named, users
 from reconfigure.sources.aws import Clients
@@ -68,6 +70,15 @@ class Asked:
         uids = {int(osid) for osid in asked.values() if osid.isascii() and osid.isdecimal()}
         names = {self.holders[uid] for uid in uids if uid in self.holders} - asked.keys()
         return self.users(sorted(names)) or []
+
+
+def asking(reconciler: Reconciler) -> Asked:
+    """Return what asks a tier's sources; where what is live cannot be read, which another link says, nobody is."""
+    try:
+        holders = holders_of(reconciler.store.snapshots())
+    except OSError:
+        holders = {}
+    return Asked(settings=reconciler.settings, clients=reconciler.clients, holders=holders)
 
 
 def owners(row: RawRow) -> list[str]:

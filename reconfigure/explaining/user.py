@@ -6,8 +6,7 @@ from reconfigure.directory.model import unpack
 from reconfigure.errors import GenerationError, SourceError
 from reconfigure.explaining import live
 from reconfigure.explaining.chain import GENERATION, Explanation, Link, listed, unknown
-from reconfigure.explaining.sources import Asked, told
-from reconfigure.generations.compare import holders_of
+from reconfigure.explaining.sources import Asked, asking, told
 from reconfigure.reconcile import Reconciler
 
 ADDRESSES = 20  # listed in full
@@ -25,11 +24,7 @@ def explain(reconciler: Reconciler, name: str) -> Explanation:
             links=(Link(where="validation", state="fits", says=says),),
         )
     links: list[Link] = []
-    asked = Asked(
-        settings=reconciler.settings,
-        clients=reconciler.clients,
-        holders=holders_of(reconciler.store.snapshots()),
-    )
+    asked = asking(reconciler)
     uid = _from_cognito(asked, name, links)
     _generation(reconciler, name, uid, links)
     return Explanation(kind="user", subject=name, means=_means(name, uid), links=tuple(links))

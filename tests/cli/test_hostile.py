@@ -153,6 +153,7 @@ def test_what_may_not_be_read_is_named(held: Any, spawn: Any, state: Path, close
     said = "".join(done.stdout + done.stderr for done in ended.values())
     assert "Permission denied" in said
     assert path.name in said
+    assert closed == "state" or "Cognito" in ended["explain alice"].stdout, "what can be read is told"
 
 
 def test_a_full_disk_behind_standard_output_is_said(changed: Any) -> None:  # noqa: ARG001

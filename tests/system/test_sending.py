@@ -37,7 +37,8 @@ class Submission:
     def operator(self, *words: str) -> dict[str, Any]:
         code, said = self.container.run("reconfigure", "sending", *words, "--json")
         assert code == 0, said
-        found: dict[str, Any] = json.loads(said[said.index("{") :])
+        found: dict[str, Any]
+        found, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])  # the rest is for people, on standard error
         return found
 
     def account(self, user: str) -> dict[str, Any]:
