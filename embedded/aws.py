@@ -225,18 +225,17 @@ def create_fleet_table(dynamodb: "DynamoDBClient", name: str) -> None:
 def _create_pool(cognito: "CognitoIdentityProviderClient") -> tuple[str, str]:
     pool_id = cognito.create_user_pool(
         PoolName="cabal",
-        Schema=[
-            {"Name": "osid", "AttributeDataType": "Number", "Mutable": True, "Required": False},
-            {"Name": "sending_limit", "AttributeDataType": "Number", "Mutable": True, "Required": False},
-        ],
+        Schema=[{"Name": "osid", "AttributeDataType": "Number", "Mutable": True, "Required": False}],
     )["UserPool"]["Id"]
+    # In a second step, as below: moto makes ids from all that the first one says, and configurations name them.
+    more: Any = {"Name": "sending_limit", "AttributeDataType": "Number", "Mutable": True, "Required": False}
+    cognito.add_custom_attributes(UserPoolId=pool_id, CustomAttributes=[more])
     client: Any = {
         "UserPoolId": pool_id,
         "ClientName": "mail",
         "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
     }
     client_id = cognito.create_user_pool_client(**client)["UserPoolClient"]["ClientId"]
-    # In a second step, since moto makes the id from all that the first one says.
     cognito.update_user_pool_client(**client, ClientId=client_id, WriteAttributes=["email"])
     for user in sample.USERS:
         osid: Any = [{"Name": "custom:osid", "Value": str(user.osid)}]

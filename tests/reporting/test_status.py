@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconfigure.directory.model import Quarantine, Refusal
+from reconfigure.durable import record_mode
 from reconfigure.errors import ReconfigureError
 from reconfigure.reporting import documents
 from reconfigure.reporting.reports import (
@@ -130,12 +131,12 @@ def test_what_is_written_is_read_back(document: Status) -> None:
     assert again == document
 
 
-def test_a_document_is_written_readable_by_all_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_document_is_written_with_the_mode_of_records_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     write(path, status())
     write(path, status(state="failed"))
     assert read(path) == status(state="failed")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.stat().st_mode) == record_mode()
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
 
 
