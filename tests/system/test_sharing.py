@@ -202,6 +202,6 @@ def test_maps_of_imap_are_for_root_and_sendmail_alone(world: World) -> None:
 
         assert set(found) == {"640 root:smmta"}
         assert (code, "Permission denied" in said) == (1, True)
-        script = "find /var/lib/reconfigure -type f -perm /044 -printf '%f\\n' | sort -u"
+        script = "find /var/lib/reconfigure -type f -perm /004 -printf '%f\\n' | sort -u"
         assert container.run("sh", "-c", script)[1].split() == ["group", "passwd"]
         assert container.fault(PASSWORD, seconds=60) == ""
